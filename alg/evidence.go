@@ -1,0 +1,227 @@
+package alg
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+	"unicode/utf8"
+)
+
+// Evidence is all that was seen in one run; judging it again gives the same report.
+type Evidence struct {
+	Complete bool    `json:"complete"` // false when the run was cut short
+	Points   []Point `json:"points"`
+	Flows    []Flow  `json:"flows"`
+	Pairs    []Pair  `json:"pairs"`
+}
+
+// Names of the two vantage points on either side of the box.
+const (
+	Inside  = "inside"
+	Outside = "outside"
+)
+
+// Point is a vantage point. That a message is missing at a point means "lost" only where the point covered the time and
+// was complete.
+type Point struct {
+	Name     string    `json:"name"` // Inside or Outside
+	Role     string    `json:"role"` // what it is: "client", "reflector", "capture"
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	Complete bool      `json:"complete"` // everything that passed between From and To was seen
+}
+
+// covers reports whether the absence of something that was due at t means that it did not arrive.
+func (p *Point) covers(t time.Time) bool {
+	return p != nil && p.Complete && !t.Before(p.From) && !t.After(p.To)
+}
+
+// Flow is one conversation between two sockets, as each side of the box saw its addresses.
+type Flow struct {
+	ID      int               `json:"id"`
+	Parent  int               `json:"parent,omitempty"` // the flow that announced this one, 0 if none
+	Path    Path              `json:"path"`
+	Call    string            `json:"call,omitempty"`
+	Inside  [2]netip.AddrPort `json:"inside"`  // client, server, as seen inside
+	Outside [2]netip.AddrPort `json:"outside"` // client, server, as seen outside; invalid when nothing was seen there
+}
+
+// Translated reports whether the client's address differs on the two sides of the box: there is a NAT. A port that alone
+// differs is one, too.
+func (f *Flow) Translated() bool {
+	return f.Outside[0].IsValid() && f.Inside[0] != f.Outside[0]
+}
+
+// Sighting is one message as one point saw it.
+type Sighting struct {
+	At     time.Time `json:"at"`
+	Off    int       `json:"off"` // where Raw begins in the stream of its direction; 0 for a datagram
+	End    int       `json:"end"` // where it ends
+	Raw    Bytes     `json:"raw"` // the exact octets
+	Frames []int     `json:"frames,omitempty"`
+}
+
+// Role says why a message was sent.
+type Role string
+
+// Roles of a [Pair].
+const (
+	RoleProbe   Role = "probe"   // what the path is judged by
+	RoleBracket Role = "bracket" // a message known to be good, sent around a step that may be dropped
+	RoleControl Role = "control" // the same message on the control port
+)
+
+// Shapes of the addresses in a message.
+const (
+	ShapeLocal  = "local"  // the client's own address and port
+	ShapePublic = "public" // the address and port that the reflector saw, as a PBX that knows its public address writes
+	ShapeNone   = "none"   // a message that sets a box off whatever addresses it holds
+	// An intermediate address is "via ADDRESS".
+)
+
+// Pair is one message seen on both sides of whatever lies between. One side may be missing.
+type Pair struct {
+	ID       int       `json:"id"` // from 1
+	Flow     int       `json:"flow"`
+	Seq      int       `json:"seq"` // order of sending within the run
+	Try      int       `json:"try"` // from 1
+	Outbound bool      `json:"outbound"`
+	Step     string    `json:"step"`  // what was sent, "invite"; an answer bears the name of its request's step
+	Shape    string    `json:"shape"` // whose addresses the message holds
+	Role     Role      `json:"role"`
+	Breaks   string    `json:"breaks,omitempty"`  // the rule that the message breaks on purpose, "RFC 3261 8.1.1: no CSeq"
+	Control  int       `json:"control,omitempty"` // the pair of the same step on the control port
+	Inside   *Sighting `json:"inside"`
+	Outside  *Sighting `json:"outside"`
+}
+
+// ends returns the octets on the sending and on the receiving side.
+func (p *Pair) ends() (sent, got *Sighting) {
+	if p.Outbound {
+		return p.Inside, p.Outside
+	}
+	return p.Outside, p.Inside
+}
+
+// Delivered reports whether the message was seen on both sides.
+func (p *Pair) Delivered() bool { return p.Inside != nil && p.Outside != nil }
+
+// Outcome is how a [Trial] ended.
+type Outcome string
+
+// Outcomes of a trial.
+const (
+	OutcomeOK     Outcome = "ok"
+	OutcomeFailed Outcome = "failed"
+)
+
+// Trial is one attempt with an outcome and no octets to compare.
+type Trial struct {
+	Kind    string         `json:"kind"` // "socket": a source port could or could not be had
+	Path    Path           `json:"path"`
+	Src     netip.AddrPort `json:"src"`
+	Dst     netip.AddrPort `json:"dst"`
+	At      time.Time      `json:"at"`
+	Outcome Outcome        `json:"outcome"`
+	Detail  string         `json:"detail,omitempty"`
+}
+
+// Case is what is judged together: here all flows of one protocol, transport and address family, with their control.
+type Case struct {
+	Points []Point
+	Flows  []Flow
+	Pairs  []Pair
+	Trials []Trial
+}
+
+func (c *Case) point(name string) *Point {
+	for i := range c.Points {
+		if c.Points[i].Name == name {
+			return &c.Points[i]
+		}
+	}
+	return nil
+}
+
+// group names the flows that are judged together.
+type group struct {
+	proto, transport string
+	family           int
+}
+
+func (p Path) group() group { return group{p.Proto, p.Transport, p.Family} }
+
+// Cases cuts the evidence, and the trials made beside it, into what is judged together, in the order of first appearance.
+func (e *Evidence) Cases(trials []Trial) []Case {
+	var cases []Case
+	index := map[group]int{}
+	at := func(p Path) *Case {
+		i, ok := index[p.group()]
+		if !ok {
+			i = len(cases)
+			index[p.group()] = i
+			cases = append(cases, Case{Points: e.Points})
+		}
+		return &cases[i]
+	}
+	paths := map[int]Path{}
+	for _, f := range e.Flows {
+		paths[f.ID] = f.Path
+		c := at(f.Path)
+		c.Flows = append(c.Flows, f)
+	}
+	for _, p := range e.Pairs {
+		path, ok := paths[p.Flow]
+		if !ok {
+			continue // a damaged report: a pair of no flow belongs to no path
+		}
+		c := at(path)
+		c.Pairs = append(c.Pairs, p)
+	}
+	for _, t := range trials {
+		c := at(t.Path)
+		c.Trials = append(c.Trials, t)
+	}
+	return cases
+}
+
+// Bytes are octets of the wire. In JSON they are a string where they are valid UTF-8, else
+// {"data": "…", "format": "base64"}; both keep every octet.
+type Bytes []byte
+
+type encoded struct {
+	Data   string `json:"data"`
+	Format string `json:"format"`
+}
+
+// MarshalJSON writes a string or, for what is no UTF-8, an object with base64.
+func (b Bytes) MarshalJSON() ([]byte, error) {
+	if utf8.Valid(b) {
+		return json.Marshal(string(b))
+	}
+	return json.Marshal(encoded{base64.StdEncoding.EncodeToString(b), "base64"})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (b *Bytes) UnmarshalJSON(in []byte) error {
+	if len(in) > 0 && in[0] == '{' {
+		var e encoded
+		if err := json.Unmarshal(in, &e); err != nil {
+			return err
+		}
+		if e.Format != "base64" {
+			return fmt.Errorf("octets: unknown format %q", e.Format)
+		}
+		raw, err := base64.StdEncoding.DecodeString(e.Data)
+		*b = raw
+		return err
+	}
+	var s string
+	if err := json.Unmarshal(in, &s); err != nil {
+		return err
+	}
+	*b = Bytes(s)
+	return nil
+}

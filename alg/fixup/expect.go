@@ -1,0 +1,119 @@
+package fixup
+
+import (
+	"net/netip"
+	"time"
+)
+
+// class is what an expected flow is for; each has a limit of its own per
+// signalling flow (sip_exp_policy in nf_conntrack_sip.c).
+type class int
+
+const (
+	classSignalling class = iota
+	classAudio
+	classVideo
+	classImage
+)
+
+var classLimit = [...]int{classSignalling: 1, classAudio: 4, classVideo: 4, classImage: 2}
+
+// lifeExpected is how long an expectation for media waits for its flow.
+const lifeExpected = 180 * time.Second
+
+// expectKey says which first packet is expected: from any port of peer.
+type expectKey struct {
+	proto string
+	peer  netip.Addr
+	at    netip.AddrPort // where it is sent to, on the sender's side of the box
+}
+
+// expectation is a pinhole: the announcement of a flow that another flow has
+// made (struct nf_conntrack_expect).
+type expectation struct {
+	expectKey
+	class    class
+	flow     *flow          // the one that announced it
+	saved    netip.AddrPort // whom the packet is for, on the far side of the box
+	until    time.Time
+	inactive bool // a registration without its 200 yet
+	stays    bool // more than one flow may use it
+	age      uint64
+}
+
+type expectResult int
+
+const (
+	expectDone    expectResult = iota
+	expectAlready              // another flow announced exactly this
+	expectBusy                 // it overlaps with another one
+)
+
+// expect adds an expectation. For media a duplicate of another flow is an error
+// of its own, for signalling it is a clash (NF_CT_EXP_F_SKIP_MASTER in
+// nf_conntrack_expect.c). Beyond the limit of a class the oldest one goes.
+func (b *Box) expect(e *expectation, now time.Time) expectResult {
+	if old := b.awaited(e.expectKey, now); old != nil {
+		same := old.flow == e.flow && old.class == e.class
+		switch {
+		case same:
+			delete(b.expected, e.expectKey)
+		case e.class != classSignalling:
+			return expectAlready
+		default:
+			return expectBusy
+		}
+	}
+	var oldest *expectation
+	count := 0
+	for _, x := range b.expected {
+		if x.flow == e.flow && x.class == e.class {
+			count++
+			if oldest == nil || x.age < oldest.age {
+				oldest = x
+			}
+		}
+	}
+	if count >= classLimit[e.class] {
+		delete(b.expected, oldest.expectKey)
+	}
+	b.age++
+	e.age = b.age
+	b.expected[e.expectKey] = e
+	return expectDone
+}
+
+// awaited is the expectation under a key, nil when there is none or its time is
+// over.
+func (b *Box) awaited(k expectKey, now time.Time) *expectation {
+	e := b.expected[k]
+	if e != nil && now.After(e.until) {
+		delete(b.expected, k)
+		e = nil
+	}
+	return e
+}
+
+// claim returns the expectation that the first packet of a flow fulfils. One
+// for media serves one flow only.
+func (b *Box) claim(k expectKey, now time.Time) *expectation {
+	e := b.awaited(k, now)
+	if e == nil || e.inactive {
+		return nil
+	}
+	if !e.stays {
+		delete(b.expected, k)
+	}
+	return e
+}
+
+// flush forgets what a flow expects of the classes that which accepts.
+func (b *Box) flush(f *flow, which func(class) bool) {
+	for k, e := range b.expected {
+		if e.flow == f && which(e.class) {
+			delete(b.expected, k)
+		}
+	}
+}
+
+func isMedia(c class) bool { return c != classSignalling }

@@ -1,0 +1,271 @@
+package fixup
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+const (
+	// maxSegment is the most octets that one TCP segment carries: an Ethernet
+	// frame less the headers of IPv4 and TCP with timestamps.
+	maxSegment = 1448
+	// maxWindow is how many octets may be under way or unread before the
+	// writer waits.
+	maxWindow = 256 << 10
+)
+
+// pipe is one direction of a TCP connection. It has one end that writes and
+// one that reads.
+type pipe struct {
+	gate
+	latency time.Duration
+	segs    []segment
+	size    int       // octets in segs
+	eof     time.Time // when the reader learns of the end, zero: not yet
+	stalled bool      // a segment was dropped by the box: nothing arrives any more
+	rd, wd  time.Time // deadlines of the reader and the writer
+	shut    bool      // the writer has ended it
+	closed  bool      // the reader has gone
+}
+
+type segment struct {
+	due  time.Time
+	data []byte
+}
+
+var errGone = os.NewSyscallError("write", syscall.EPIPE)
+
+// room waits until the writer may send.
+func (p *pipe) room() error {
+	p.Lock()
+	defer p.Unlock()
+	for {
+		switch {
+		case p.shut:
+			return net.ErrClosed
+		case p.closed:
+			return errGone
+		case past(p.wd):
+			return os.ErrDeadlineExceeded
+		case p.size < maxWindow:
+			return nil
+		}
+		p.wait(p.wd, nil)
+	}
+}
+
+// push appends a segment. One that the box dropped stays in the send buffer
+// for ever: the kernel at the sender repeats it and the box drops it again.
+func (p *pipe) push(data []byte, dropped bool) {
+	p.Lock()
+	defer p.Unlock()
+	if p.closed || p.shut {
+		return
+	}
+	p.stalled = p.stalled || dropped
+	p.size += len(data)
+	if !p.stalled {
+		p.segs = append(p.segs, segment{time.Now().Add(p.latency), data})
+		p.wake()
+	}
+}
+
+// read returns what has arrived, over the boundaries of segments.
+func (p *pipe) read(b []byte) (int, error) {
+	p.Lock()
+	defer p.Unlock()
+	for {
+		if p.closed {
+			return 0, net.ErrClosed
+		}
+		if past(p.rd) {
+			return 0, os.ErrDeadlineExceeded
+		}
+		n := 0
+		for n < len(b) && len(p.segs) > 0 && past(p.segs[0].due) {
+			k := copy(b[n:], p.segs[0].data)
+			n += k
+			p.size -= k
+			if p.segs[0].data = p.segs[0].data[k:]; len(p.segs[0].data) == 0 {
+				p.segs[0] = segment{}
+				p.segs = p.segs[1:]
+			}
+		}
+		if n > 0 || len(b) == 0 {
+			p.wake()
+			return n, nil
+		}
+		next := p.eof
+		if len(p.segs) > 0 {
+			next = p.segs[0].due
+		} else if past(p.eof) {
+			return 0, io.EOF
+		}
+		p.wait(sooner(next, p.rd), nil)
+	}
+}
+
+// end is the writer's FIN.
+func (p *pipe) end() {
+	p.Lock()
+	defer p.Unlock()
+	if p.shut {
+		return
+	}
+	p.shut = true
+	if !p.stalled {
+		p.eof = time.Now().Add(p.latency)
+	}
+	p.wake()
+}
+
+// abandon is the reader's farewell: what is under way is lost, and whoever
+// writes learns of it.
+func (p *pipe) abandon() {
+	p.Lock()
+	defer p.Unlock()
+	p.closed, p.segs, p.size = true, nil, 0
+	p.wake()
+}
+
+func (p *pipe) deadlines(rd, wd *time.Time) {
+	p.Lock()
+	defer p.Unlock()
+	if rd != nil {
+		p.rd = *rd
+	}
+	if wd != nil {
+		p.wd = *wd
+	}
+	p.wake()
+}
+
+// conn is one end of a TCP connection.
+type conn struct {
+	host   *Host
+	addrs  tuple
+	in     *pipe
+	out    *pipe
+	peer   *conn
+	direct bool          // both ends on one host: nothing in between
+	turn   chan struct{} // holds a token while nobody writes
+
+	state gate // guards done
+	done  bool
+}
+
+var _ net.Conn = (*conn)(nil)
+
+// newConns makes both ends of a connection. Each sees the addresses that the
+// box makes of it.
+func newConns(a *Host, at tuple, b *Host, bt tuple) (*conn, *conn) {
+	latency := a.net.delay(a, b)
+	ab, ba := &pipe{latency: latency}, &pipe{latency: latency}
+	x := &conn{host: a, addrs: at, in: ba, out: ab, direct: a == b, turn: make(chan struct{}, 1)}
+	y := &conn{host: b, addrs: bt, in: ab, out: ba, direct: a == b, turn: make(chan struct{}, 1)}
+	x.peer, y.peer = y, x
+	return x, y
+}
+
+func (c *conn) fail(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.in.read(b)
+	return n, c.fail("read", err)
+}
+
+// Write sends every maxSegment octets as a segment of their own, and each goes
+// through the box alone. Two writes never share a segment.
+func (c *conn) Write(b []byte) (int, error) {
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
+	n := 0
+	for {
+		if err := c.out.room(); err != nil {
+			return n, c.fail("write", err)
+		}
+		if n == len(b) {
+			return n, nil
+		}
+		k := min(len(b)-n, maxSegment)
+		data, ok := c.cross(append([]byte(nil), b[n:n+k]...))
+		c.out.push(data, !ok)
+		if n += k; n == len(b) {
+			return n, nil
+		}
+	}
+}
+
+// cross takes a segment through the box.
+func (c *conn) cross(data []byte) ([]byte, bool) {
+	if c.direct {
+		return data, true
+	}
+	p := Packet{Proto: "tcp", Src: c.addrs.local, Dst: c.addrs.remote, Payload: data}
+	pass := c.host.net.box.Out
+	if c.host == c.host.net.outside {
+		pass = c.host.net.box.In
+	}
+	p, ok := pass(p)
+	return p.Payload, ok
+}
+
+// CloseWrite ends the direction that this end writes. The other one stays.
+func (c *conn) CloseWrite() error {
+	c.out.end()
+	return nil
+}
+
+// Close ends both directions. The peer gets what is under way, then EOF.
+func (c *conn) Close() error {
+	c.state.Lock()
+	defer c.state.Unlock()
+	if c.done {
+		return c.fail("close", net.ErrClosed)
+	}
+	c.done = true
+	c.out.end()
+	c.in.abandon()
+
+	n := c.host.net
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c.host.conns[c.addrs] == c {
+		delete(c.host.conns, c.addrs)
+	}
+	delete(n.open, io.Closer(c))
+	if _, open := n.open[c.peer]; !open && !c.direct {
+		in, out := c, c.peer
+		if in.host != n.inside {
+			in, out = out, in
+		}
+		n.box.release(in.addrs.local, out.addrs.local)
+	}
+	return nil
+}
+
+func (c *conn) LocalAddr() net.Addr  { return net.TCPAddrFromAddrPort(c.addrs.local) }
+func (c *conn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.addrs.remote) }
+
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.in.deadlines(&t, nil)
+	return nil
+}
+
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.out.deadlines(nil, &t)
+	return nil
+}

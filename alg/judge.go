@@ -1,0 +1,390 @@
+package alg
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nofixup/sip"
+)
+
+// Judge turns evidence into findings and verdicts, case by case: what it keeps grows with the number of different findings
+// and paths, not with the number of messages. The zero value is ready.
+type Judge struct {
+	rules    []Rule
+	paths    []PathResult
+	findings []*Finding
+	index    map[findingKey]*Finding
+	triggers []string
+}
+
+type findingKey struct {
+	id      string
+	path    Path
+	dir     Direction
+	message string
+	field   string
+}
+
+// Add judges one case and returns the findings that it brought for the first time.
+func (j *Judge) Add(c Case) []Finding {
+	if j.rules == nil {
+		j.rules = Rules()
+		j.index = map[findingKey]*Finding{}
+	}
+	before := len(j.findings)
+	results := (&caseJudge{Judge: j, c: &c}).judge()
+	j.paths = append(j.paths, results...)
+	j.triggers = append(j.triggers, causes(results)...)
+	var fresh []Finding
+	for _, f := range j.findings[before:] {
+		fresh = append(fresh, *f)
+	}
+	return fresh
+}
+
+// Report returns what was judged so far. The caller adds what it alone knows: tool, version, times, network, evidence.
+func (j *Judge) Report() *Report {
+	r := &Report{Schema: Schema, Tool: "nofixup", Paths: j.paths, Triggers: j.triggers}
+	for _, f := range j.findings {
+		r.Findings = append(r.Findings, *f)
+	}
+	r.Verdict = overall(j.paths)
+	r.normalise()
+	return r
+}
+
+// overall is interference if any path is, clean if every path is, else inconclusive. A control path that could not be
+// tested is reported and takes nothing from the others.
+func overall(paths []PathResult) Overall {
+	verdict, asked := OverallClean, 0
+	for _, p := range paths {
+		worst := p.Outbound.Worse(p.Inbound)
+		switch {
+		case p.Control && worst != Altered:
+			continue
+		case worst.Interference():
+			return OverallInterference
+		case worst != Clean:
+			verdict = OverallInconclusive
+		}
+		asked++
+	}
+	if asked == 0 {
+		return OverallInconclusive
+	}
+	return verdict
+}
+
+// causes says in one sentence for each port what the difference between its paths and their control means.
+func causes(results []PathResult) []string {
+	type port struct {
+		group
+		port uint16
+	}
+	type cause struct {
+		altered, inspected bool
+		control            Verdict
+		controlPort        uint16
+		sources            []string
+		directions         []string
+	}
+	var order []port
+	found := map[port]*cause{}
+	for _, r := range results {
+		if r.Control {
+			continue
+		}
+		i := slices.IndexFunc(results, func(k PathResult) bool { return k.Control && k.SourcePort == r.SourcePort })
+		if i < 0 {
+			continue
+		}
+		for _, d := range []struct {
+			dir           Direction
+			port, control Verdict
+		}{{Outbound, r.Outbound, results[i].Outbound}, {Inbound, r.Inbound, results[i].Inbound}} {
+			if d.port != Altered && d.port != Dropped && d.port != Inspected {
+				continue
+			}
+			key := port{r.group(), r.Port}
+			c := found[key]
+			if c == nil {
+				c = &cause{controlPort: results[i].Port, control: Clean}
+				found[key] = c
+				order = append(order, key)
+			}
+			c.altered = c.altered || d.port == Altered
+			c.inspected = c.inspected || d.port == Inspected
+			c.control = c.control.Worse(d.control)
+			c.sources = appendNew(c.sources, r.SourcePort.String())
+			c.directions = appendNew(c.directions, string(d.dir))
+		}
+	}
+	var out []string
+	for _, key := range order {
+		c := found[key]
+		what := "are not all let through"
+		if c.altered {
+			what = "are altered"
+		}
+		sentence := fmt.Sprintf("%s over %s on port %d (IPv%d): messages %s, %s, from source port %s; ",
+			strings.ToUpper(key.proto), strings.ToUpper(key.transport), key.port, key.family, what,
+			strings.Join(c.directions, " and "), strings.Join(c.sources, " and "))
+		switch {
+		case c.control == Clean:
+			sentence += fmt.Sprintf("the same messages on port %d pass untouched, so it is the port that sets the box off.", c.controlPort)
+		case c.control == Altered && c.altered:
+			sentence += fmt.Sprintf("so are they on port %d, so the box knows the protocol by its content, not by the port.", c.controlPort)
+		default:
+			continue // without a control that passed there is no cause to tell
+		}
+		out = append(out, sentence)
+	}
+	return out
+}
+
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+// caseJudge judges one case.
+type caseJudge struct {
+	*Judge
+	c     *Case
+	flows map[int]*Flow
+	loss  map[bool]float64 // by Pair.Outbound, measured on the control flows
+	seen  map[bool]bool    // the control flows gave a measure
+}
+
+// side is a path in one direction.
+type side struct {
+	path     Path
+	outbound bool
+}
+
+// step is one planned message and all its tries.
+type step struct {
+	side
+	name, shape string
+	breaks      string
+	tries       []*Pair
+	delivered   int
+	lost        int // not delivered although the receiving point would have seen it
+	unknown     int // not delivered, and nobody can tell
+	changed     bool
+}
+
+func (j *caseJudge) judge() []PathResult {
+	j.flows = map[int]*Flow{}
+	var paths []Path
+	known := map[Path]bool{}
+	add := func(p Path) {
+		if !known[p] {
+			known[p] = true
+			paths = append(paths, p)
+		}
+	}
+	for i := range j.c.Flows {
+		f := &j.c.Flows[i]
+		j.flows[f.ID] = f
+		add(f.Path)
+	}
+	for i := range j.c.Trials {
+		add(j.c.Trials[i].Path)
+	}
+	steps := j.steps()
+	j.measureLoss(steps)
+
+	var results []PathResult
+	for _, p := range paths {
+		r := PathResult{Path: p}
+		var reasons []string
+		if reason, failed := j.failedTrial(p); failed {
+			r.Outbound, r.Inbound, reasons = Untested, Untested, []string{reason}
+		} else {
+			var why string
+			r.Outbound, why = j.verdict(side{p, true}, steps)
+			reasons = appendReason(reasons, Outbound, why)
+			r.Inbound, why = j.verdict(side{p, false}, steps)
+			reasons = appendReason(reasons, Inbound, why)
+		}
+		if r.Outbound == Clean && !p.Control && j.hidden(p, steps) {
+			r.Outbound = Untested
+			reasons = append(reasons, "a second NAT hides the outer box: only the local address was tested")
+		}
+		r.Reason = strings.Join(reasons, "; ")
+		results = append(results, r)
+	}
+	return results
+}
+
+func appendReason(reasons []string, d Direction, why string) []string {
+	if why == "" {
+		return reasons
+	}
+	return append(reasons, string(d)+": "+why)
+}
+
+// steps gathers the tries of every step, compares what was delivered and reports the changes.
+func (j *caseJudge) steps() []*step {
+	type key struct {
+		side
+		name, shape string
+	}
+	var out []*step
+	index := map[key]*step{}
+	for i := range j.c.Pairs {
+		p := &j.c.Pairs[i]
+		flow, ok := j.flows[p.Flow]
+		if !ok {
+			continue
+		}
+		k := key{side{flow.Path, p.Outbound}, p.Step, p.Shape}
+		s := index[k]
+		if s == nil {
+			s = &step{side: k.side, name: p.Step, shape: p.Shape, breaks: p.Breaks}
+			index[k] = s
+			out = append(out, s)
+		}
+		s.tries = append(s.tries, p)
+		sent, _ := p.ends()
+		switch {
+		case p.Delivered():
+			s.delivered++
+			if j.changes(p, flow) {
+				s.changed = true
+			}
+		case sent != nil && j.receiver(p.Outbound).covers(sent.At):
+			s.lost++
+		default:
+			s.unknown++
+		}
+	}
+	return out
+}
+
+// receiver is the vantage point where a message of that direction should have shown up.
+func (j *caseJudge) receiver(outbound bool) *Point {
+	if outbound {
+		return j.c.point(Outside)
+	}
+	return j.c.point(Inside)
+}
+
+// changes reports what differs in a delivered pair, and whether any of it is interference.
+func (j *caseJudge) changes(p *Pair, flow *Flow) bool {
+	if sent, got := p.ends(); bytes.Equal(sent.Raw, got.Raw) {
+		return false // nearly every message: not worth parsing
+	}
+	x := newExchange(p, flow.Path)
+	interference := false
+	for i := range x.changes {
+		c := &x.changes[i]
+		rule := claim(j.rules, x, c)
+		j.report(rule, x, flow, c)
+		interference = interference || !rule.Benign
+	}
+	for i := range j.rules {
+		rule := &j.rules[i]
+		if rule.message == nil {
+			continue
+		}
+		if c, ok := rule.message(x); ok {
+			j.report(rule, x, flow, &c)
+			interference = interference || !rule.Benign
+		}
+	}
+	return interference
+}
+
+// report adds a change to the finding that it belongs to.
+func (j *caseJudge) report(rule *Rule, x *exchange, flow *Flow, c *Change) {
+	f, fresh := j.finding(rule, flow.Path, directionOf(x.pair.Outbound), messageName(&x.sent), c.Field)
+	if fresh {
+		f.Kind, f.Shape, f.Call = c.Kind, x.pair.Shape, flow.Call
+		f.Sent, f.Got = bytes.Clone(c.Sent), bytes.Clone(c.Got)
+	}
+	f.Count++
+	sent, got := x.pair.ends()
+	if len(f.Marks) < maxMarks {
+		f.Marks = append(f.Marks, Mark{
+			Pair:    x.pair.ID,
+			SentOff: c.SentOff, SentEnd: c.SentOff + len(c.Sent),
+			GotOff: c.GotOff, GotEnd: c.GotOff + len(c.Got),
+		})
+		f.Frames = append(append(f.Frames, sent.Frames...), got.Frames...)
+	}
+}
+
+func (j *caseJudge) finding(rule *Rule, path Path, dir Direction, message, field string) (f *Finding, fresh bool) {
+	key := findingKey{rule.ID, path, dir, message, field}
+	if f := j.index[key]; f != nil {
+		return f, false
+	}
+	f = &Finding{
+		ID: rule.ID, Severity: rule.Severity,
+		Proto: path.Proto, Transport: path.Transport, Family: path.Family, Port: path.Port, SourcePort: path.SourcePort,
+		Direction: dir, Message: message, Field: field,
+		Summary: rule.Summary, Symptom: rule.Symptom, Advice: rule.Advice,
+	}
+	j.index[key] = f
+	j.findings = append(j.findings, f)
+	return f, true
+}
+
+// messageName is what a message is called in a finding: its method, or the status and the method that it answers.
+func messageName(m *sip.Message) string {
+	if m.IsRequest() {
+		return string(m.Method())
+	}
+	if m.Status() == 0 {
+		return "datagram"
+	}
+	name := strconv.Itoa(m.Status())
+	if _, method, ok := bytes.Cut(m.Value(sip.HeaderCSeq, 0), []byte(" ")); ok {
+		name += " " + string(bytes.TrimSpace(method))
+	}
+	return name
+}
+
+func (j *caseJudge) failedTrial(p Path) (reason string, failed bool) {
+	for _, t := range j.c.Trials {
+		if t.Path == p && t.Outcome == OutcomeFailed {
+			return t.Detail, true
+		}
+	}
+	return "", false
+}
+
+// hidden reports that a second NAT could hide an application gateway from this path: there is a NAT, and nothing but
+// messages with the local address passed. A gateway behind a second NAT leaves those alone.
+func (j *caseJudge) hidden(p Path, steps []*step) bool {
+	nat := false
+	for _, f := range j.flows {
+		nat = nat || f.Path == p && f.Translated()
+	}
+	if !nat {
+		return false
+	}
+	for _, s := range steps {
+		if s.path == p && s.shape != ShapeLocal && s.delivered > 0 && (!s.outbound || s.shape == ShapeNone) {
+			return false
+		}
+	}
+	return true
+}
+
+func parseName(raw []byte) string {
+	m := sip.Parse(raw)
+	return messageName(&m)
+}
+
+func startLine(raw []byte) []byte {
+	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	return bytes.Clone(bytes.TrimRight(line, "\r"))
+}

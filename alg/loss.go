@@ -1,0 +1,31 @@
+package alg
+
+import "math"
+
+// Chance of calling plain loss a drop: one in ten million.
+const falseDrop = 1e-7
+
+// tooLossy is the share of loss above which nothing is judged by absence.
+const tooLossy = 0.5
+
+// LossEstimate is the loss to assume after so many of the sent messages were lost: a little above what was seen, the more
+// so the fewer were sent (Laplace's rule of succession).
+func LossEstimate(lost, sent int) float64 { return float64(lost+1) / float64(sent+2) }
+
+// Tries is how often a message must be lost, when a share q of all messages is, before that proves a drop: q to the power
+// of the tries is below 1e-7. It returns 0 when q is above one half: too lossy to prove anything.
+func Tries(q float64) int {
+	switch {
+	case q > tooLossy:
+		return 0
+	case q <= 0:
+		return 1
+	}
+	return int(math.Ceil(math.Log(falseDrop) / math.Log(q)))
+}
+
+// assumedLoss stands in where the control port gives no measure, since nothing comes back from it either.
+const assumedLoss = 0.2
+
+// TriesUnmeasured is how often messages must be lost where no loss could be measured.
+func TriesUnmeasured() int { return Tries(assumedLoss) }

@@ -1,0 +1,72 @@
+package probe
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"nofixup/sip"
+)
+
+// narrow asks for more where what was found asks for it. A gateway behind another NAT leaves messages with this computer's
+// own address alone, but it gives itself away by what it writes into answers on their way in: the address by which it
+// knows this computer, which is the inner NAT's. With that address the probe goes out once more.
+func (r *runner) narrow(ctx context.Context) {
+	r.inner = r.innerAddresses()
+	var news []netip.Addr
+	for _, a := range r.inner {
+		if !slices.Contains(r.cfg.Plan.ViaAddresses, a) {
+			news = append(news, a)
+		}
+	}
+	if len(news) == 0 || ctx.Err() != nil {
+		return
+	}
+	r.cfg.Plan.ViaAddresses = append(slices.Clone(r.cfg.Plan.ViaAddresses), news...)
+	r.plan.round("inner address", viaSteps(news))
+	round := r.plan.Rounds[len(r.plan.Rounds)-1]
+	r.total += len(round.Steps)
+	r.round(ctx, round)
+}
+
+// innerAddresses returns the addresses, other than this computer's own, that stand in answers as they arrived where the
+// reflector had written another one: RFC 3581's received, which the reflector fills with the source that it saw.
+func (r *runner) innerAddresses() []netip.Addr {
+	r.ledger.mu.Lock()
+	defer r.ledger.mu.Unlock()
+	var found []netip.Addr
+	for _, m := range r.ledger.order {
+		if m.reply == nil || m.answer == nil {
+			continue
+		}
+		wrote, read := received(m.reply.Data), received(m.answer.raw)
+		if !read.IsValid() || read == wrote || read == m.flow.socket.local.Addr() || slices.Contains(found, read) {
+			continue
+		}
+		// More than a few would be a box that makes addresses up.
+		if found = append(found, read); len(found) == maxInner {
+			break
+		}
+	}
+	return found
+}
+
+const maxInner = 2
+
+// received returns the address in the received parameter of the topmost Via, the zero address if there is none.
+func received(raw []byte) netip.Addr {
+	msg := sip.Parse(raw)
+	span, ok := msg.Find("via[0].received")
+	if !ok {
+		return netip.Addr{}
+	}
+	text := string(span.Bytes(raw))
+	if n := len(text); n > 2 && text[0] == '[' && text[n-1] == ']' {
+		text = text[1 : n-1]
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap()
+}

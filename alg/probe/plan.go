@@ -1,0 +1,150 @@
+package probe
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"nofixup/alg"
+	"nofixup/reflector/wire"
+)
+
+// Plan is what a probe will send, as data. What it holds does not depend on what is found: shapes and steps whose
+// addresses only the run tells are named, not filled in.
+type Plan struct {
+	Flows  []PlannedFlow
+	Rounds []Round
+}
+
+// PlannedFlow is a source and a destination: every step belongs to one.
+type PlannedFlow struct {
+	Path   alg.Path
+	Target netip.AddrPort // the address is invalid in a plan that was made without asking a reflector
+}
+
+// Round is what is sent side by side before the next round begins.
+type Round struct {
+	Name  string
+	Steps []Step
+}
+
+// Step is one message to be sent on a flow, again and again until it arrives or its loss proves something.
+type Step struct {
+	Flow   int // index into Plan.Flows
+	Name   string
+	Shape  string
+	Role   alg.Role
+	Breaks string // the rule that the message breaks on purpose
+}
+
+// Names of steps, as they appear in the evidence.
+const (
+	stepOptions    = "options"
+	stepRegister   = "register"
+	stepInvite     = "invite"          // audio, video and content, long header names
+	stepCanary     = "invite-spelling" // compact and mixed-case names, a fold, a second Via, a Route, o= other than c=
+	stepNoCSeq     = "invite-no-cseq"
+	stepAck        = "ack"
+	stepDeregister = "deregister"
+	stepBracket    = "options-bracket"
+)
+
+// ShapeVia names the shape that holds the address of a NAT between here and the outermost one.
+func shapeVia(addr netip.Addr) string { return "via " + addr.String() }
+
+// PlanOptions choose what is planned. The zero value is the default probe of everything there is.
+type PlanOptions struct {
+	Families     []int        // 4, 6; nil means both
+	ViaAddresses []netip.Addr // addresses of NATs on the way, tested as the client's own
+}
+
+// NewPlan plans a probe of the targets.
+func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
+	var p Plan
+	for _, control := range []bool{false, true} {
+		for _, t := range targets {
+			if t.Transport != "udp" || control != (t.Service == wire.ServiceNeutral) || !control && t.Service != wire.ServiceSIP {
+				continue
+			}
+			family := 4
+			if t.Addr.Addr().Is6() {
+				family = 6
+			}
+			if opts.Families != nil && !slices.Contains(opts.Families, family) {
+				continue
+			}
+			for _, source := range []alg.SourcePort{5060, alg.Ephemeral} {
+				p.Flows = append(p.Flows, PlannedFlow{Target: t.Addr, Path: alg.Path{
+					Proto: "sip", Transport: t.Transport, Family: family, Port: t.Addr.Port(), SourcePort: source, Control: control,
+				}})
+			}
+		}
+	}
+	// The answers of the first round let every later message prove its source address to the reflector, which answers
+	// an unproven one only a few times.
+	p.round("contact", []Step{{Name: stepOptions, Shape: alg.ShapeLocal}})
+	p.round("local addresses", []Step{
+		{Name: stepRegister, Shape: alg.ShapeLocal},
+		{Name: stepInvite, Shape: alg.ShapeLocal},
+		{Name: stepCanary, Shape: alg.ShapeLocal},
+	})
+	p.round("outer addresses", append([]Step{{Name: stepInvite, Shape: alg.ShapePublic}}, viaSteps(opts.ViaAddresses)...))
+	// What breaks the rules comes last: it can get the client banned.
+	p.round("without addresses", []Step{{
+		Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq",
+	}})
+	return p
+}
+
+// viaSteps are sent with the address of a NAT on the way as the client's own.
+func viaSteps(addrs []netip.Addr) []Step {
+	var steps []Step
+	for _, a := range addrs {
+		steps = append(steps, Step{Name: stepInvite, Shape: shapeVia(a)}, Step{Name: stepRegister, Shape: shapeVia(a)})
+	}
+	return steps
+}
+
+// round adds a round with the steps on every flow that they fit.
+func (p *Plan) round(name string, steps []Step) {
+	r := Round{Name: name}
+	for i, f := range p.Flows {
+		for _, s := range steps {
+			if addr, ok := strings.CutPrefix(s.Shape, "via "); ok {
+				if a, err := netip.ParseAddr(addr); err != nil || a.Is6() != (f.Path.Family == 6) {
+					continue
+				}
+			}
+			s.Flow, s.Role = i, alg.RoleProbe
+			if f.Path.Control {
+				s.Role = alg.RoleControl
+			}
+			r.Steps = append(r.Steps, s)
+		}
+	}
+	p.Rounds = append(p.Rounds, r)
+}
+
+// Steps is the number of steps in all rounds.
+func (p *Plan) Steps() int {
+	n := 0
+	for _, r := range p.Rounds {
+		n += len(r.Steps)
+	}
+	return n
+}
+
+// Print writes the plan as a table.
+func (p *Plan) Print(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "round\tpath\trole\tstep\taddresses\tbreaks")
+	for i, r := range p.Rounds {
+		for _, s := range r.Steps {
+			fmt.Fprintf(tw, "%d %s\t%s\t%s\t%s\t%s\t%s\n", i+1, r.Name, p.Flows[s.Flow].Path, s.Role, s.Name, s.Shape, s.Breaks)
+		}
+	}
+	return tw.Flush()
+}

@@ -1,0 +1,10 @@
+package alg
+
+var messageDropped = Rule{
+	ID:       "message-dropped",
+	Severity: Critical,
+	Summary:  "a valid message is dropped, while others pass and the same one passes to the control port",
+	Symptom:  "Calls or registrations fail without any answer: the phone shows a time-out.",
+	Advice:   turnOff,
+	Source:   "RFC 3261",
+}

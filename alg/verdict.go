@@ -1,0 +1,211 @@
+package alg
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// measureLoss estimates the loss of each direction from the control flows: nobody has a reason to drop what goes there.
+func (j *caseJudge) measureLoss(steps []*step) {
+	j.loss, j.seen = map[bool]float64{}, map[bool]bool{}
+	for _, outbound := range []bool{true, false} {
+		var lost, sent int
+		for _, s := range steps {
+			// A message that breaks the rules may be dropped for that on any port; it measures nothing.
+			if s.outbound == outbound && s.path.Control && s.breaks == "" {
+				lost += s.lost
+				sent += s.lost + s.delivered
+			}
+		}
+		j.loss[outbound] = LossEstimate(lost, sent)
+		j.seen[outbound] = sent > lost
+	}
+}
+
+// verdict judges one direction of one path by its steps; the worst one wins. The reason is empty for a clean side.
+func (j *caseJudge) verdict(at side, steps []*step) (Verdict, string) {
+	steps = slices.Collect(func(yield func(*step) bool) {
+		for _, s := range steps {
+			if s.side == at && !yield(s) {
+				return
+			}
+		}
+	})
+	if len(steps) == 0 {
+		return Untested, "nothing was sent"
+	}
+	var delivered, lost int
+	for _, s := range steps {
+		delivered += s.delivered
+		lost += s.lost
+	}
+	if delivered == 0 {
+		return j.silent(at, steps, lost)
+	}
+	worst, reason := Clean, ""
+	var changed []string
+	for _, s := range steps {
+		v, why := j.stepVerdict(s, steps)
+		if v == Altered {
+			changed = appendNew(changed, s.name)
+		}
+		if v.rank() > worst.rank() {
+			worst, reason = v, why
+		}
+	}
+	if worst == Altered {
+		reason = "octets of " + strings.Join(changed, ", ") + " differ"
+	}
+	return worst, reason
+}
+
+// silent judges a side on which nothing arrived at all.
+func (j *caseJudge) silent(at side, steps []*step, lost int) (Verdict, string) {
+	need := TriesUnmeasured()
+	if j.seen[at.outbound] {
+		need = Tries(j.loss[at.outbound])
+	}
+	switch {
+	case need == 0:
+		return Untested, fmt.Sprintf("too lossy: about %.0f %% of the control messages are lost", 100*j.loss[at.outbound])
+	case lost == 0:
+		return Untested, "it is not known whether anything arrived"
+	case lost < need:
+		return Untested, fmt.Sprintf("nothing arrived, but only %d messages were sent, %d would prove it", lost, need)
+	case at.path.Control && !at.outbound, !at.outbound && !j.seen[false]:
+		return Untested, "no answer arrives on any port: a firewall on this computer may drop them"
+	case at.path.Control:
+		return Blocked, "nothing arrives on this port"
+	case j.seen[at.outbound]:
+		j.lossFinding(&portBlocked, at, steps)
+		return Blocked, fmt.Sprintf("nothing arrives on this port in %d tries, while the control port works", lost)
+	default:
+		j.lossFinding(&portBlocked, at, steps)
+		return Blocked, fmt.Sprintf("nothing arrives on this port nor on the control port in %d tries: a firewall lets none of these ports out", lost)
+	}
+}
+
+// stepVerdict judges one step of a side on which something arrived.
+func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
+	switch {
+	case s.changed:
+		return Altered, ""
+	case s.delivered > 0:
+		return Clean, ""
+	case s.lost == 0:
+		return Untested, "it is not known whether " + s.name + " arrived"
+	}
+	q := j.loss[s.outbound]
+	need := Tries(q)
+	control, tried := j.controlOf(s)
+	what := s.name
+	if s.breaks != "" {
+		what += " (" + s.breaks + ")"
+	}
+	switch {
+	case need == 0:
+		return Untested, fmt.Sprintf("too lossy: about %.0f %% of the control messages are lost", 100*q)
+	case s.lost < need:
+		return Untested, fmt.Sprintf("%s was lost %d times, %d would prove a drop", what, s.lost, need)
+	case !bracketed(s, all):
+		return Untested, what + " was lost, and so were the messages around it"
+	case s.path.Control:
+		return Untested, what + " is lost on the control port"
+	case !tried:
+		return Untested, what + " was lost; without a control port that proves nothing"
+	case !control:
+		return Untested, what + " is lost on the control port as well: the cause is not this port"
+	case s.breaks != "":
+		j.lossFinding(&nonconformingDropped, s.side, []*step{s})
+		return Inspected, fmt.Sprintf("%s is dropped here, in %d tries, and passes to the control port", what, s.lost)
+	default:
+		j.lossFinding(&messageDropped, s.side, []*step{s})
+		return Dropped, fmt.Sprintf("%s is dropped here, in %d tries, and passes to the control port", what, s.lost)
+	}
+}
+
+// controlOf reports whether the same step was delivered on the control port, and whether it was tried there at all.
+func (j *caseJudge) controlOf(s *step) (delivered, tried bool) {
+	ids := map[int]bool{}
+	for _, p := range s.tries {
+		if p.Control != 0 {
+			ids[p.Control] = true
+		}
+	}
+	for i := range j.c.Pairs {
+		p := &j.c.Pairs[i]
+		flow := j.flows[p.Flow]
+		if flow == nil || !flow.Path.Control || p.Outbound != s.outbound {
+			continue
+		}
+		if ids[p.ID] || p.Step == s.name && p.Shape == s.shape && flow.Path.SourcePort == s.path.SourcePort {
+			tried = true
+			delivered = delivered || p.Delivered()
+		}
+	}
+	return delivered, tried
+}
+
+// bracketed reports that good messages of the same side passed before the first and after the last lost try.
+func bracketed(s *step, all []*step) bool {
+	var from, to time.Time
+	for _, p := range s.tries {
+		sent, _ := p.ends()
+		if sent == nil {
+			continue
+		}
+		if from.IsZero() || sent.At.Before(from) {
+			from = sent.At
+		}
+		if sent.At.After(to) {
+			to = sent.At
+		}
+	}
+	var before, after bool
+	for _, o := range all {
+		if o == s || o.breaks != "" {
+			continue
+		}
+		for _, p := range o.tries {
+			if sent, _ := p.ends(); p.Delivered() {
+				before = before || sent.At.Before(from)
+				after = after || sent.At.After(to)
+			}
+		}
+	}
+	return before && after
+}
+
+// lossFinding reports messages that did not arrive, one finding for each kind of message.
+func (j *caseJudge) lossFinding(rule *Rule, at side, steps []*step) {
+	for _, s := range steps {
+		for _, p := range s.tries {
+			sent, _ := p.ends()
+			if sent == nil || p.Delivered() {
+				continue
+			}
+			name := s.name
+			if x := parseName(sent.Raw); x != "" {
+				name = x
+			}
+			field := ""
+			if s.breaks != "" {
+				field = s.name
+			}
+			f, fresh := j.finding(rule, at.path, directionOf(at.outbound), name, field)
+			if fresh {
+				f.Shape = s.shape
+				f.Sent = startLine(sent.Raw)
+				if s.breaks != "" {
+					f.Summary += ": " + s.breaks
+				}
+			}
+			f.Count++
+			if len(f.Marks) < maxMarks {
+				f.Marks = append(f.Marks, Mark{Pair: p.ID, SentEnd: len(sent.Raw)})
+			}
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"nofixup/reflector"
+)
+
+// startMetrics serves the counters of a server on an address of their own. Close ends it.
+func startMetrics(ctx context.Context, address string, srv *reflector.Server) (io.Closer, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, &reflector.ListenError{Service: "metrics", Network: "tcp", Address: address, Err: err}
+	}
+	m := &http.Server{
+		ReadTimeout:  5 * time.Second,
+		WriteTimeout: 10 * time.Second,
+		IdleTimeout:  2 * time.Minute,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet || r.URL.Path != "/metrics" {
+				http.Error(w, "GET /metrics", http.StatusNotFound)
+				return
+			}
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+			w.Write(metrics(srv.Counters()))
+		}),
+	}
+	go m.Serve(ln) // returns on Close; until then it has nothing to report that the next request does not show
+	return m, nil
+}
+
+// metrics writes counters in the Prometheus text format, version 0.0.4.
+func metrics(c reflector.Counters) []byte {
+	var out bytes.Buffer
+	family := func(name, kind, help string) {
+		fmt.Fprintf(&out, "# HELP nofixup_reflector_%s %s\n# TYPE nofixup_reflector_%s %s\n", name, help, name, kind)
+	}
+	sample := func(name string, value any) { fmt.Fprintf(&out, "nofixup_reflector_%s %d\n", name, value) }
+	labelled := func(name, label string, rows ...row) {
+		for _, r := range rows {
+			fmt.Fprintf(&out, "nofixup_reflector_%s{%s=%q} %d\n", name, label, r.name, r.value)
+		}
+	}
+
+	family("datagrams_total", "counter", "Datagrams received, by what became of them.")
+	labelled("datagrams_total", "fate", row{"empty", c.Empty}, row{"oversize", c.Oversize}, row{"bad_source", c.BadSource},
+		row{"tokenless", c.Tokenless}, row{"kept", c.Kept}, row{"spent", c.Spent})
+	family("datagrams_received_total", "counter", "Datagrams received.")
+	sample("datagrams_received_total", c.Received)
+	family("received_octets_total", "counter", "Octets in the datagrams received.")
+	sample("received_octets_total", c.ReceivedOctets)
+	family("answers_total", "counter", "Answers sent.")
+	sample("answers_total", c.Answered)
+	family("answered_octets_total", "counter", "Octets in the answers sent.")
+	sample("answered_octets_total", c.AnsweredOctets)
+	family("silences_total", "counter", "Datagrams kept and not answered, by reason.")
+	for _, reason := range slices.Sorted(maps.Keys(c.Silences)) {
+		labelled("silences_total", "reason", row{reason, c.Silences[reason]})
+	}
+	family("read_errors_total", "counter", "Failed reads of a UDP socket.")
+	sample("read_errors_total", c.ReadErrors)
+	family("panics_total", "counter", "Faults in the reflector.")
+	sample("panics_total", c.Panics)
+
+	family("connections_total", "counter", "HTTPS connections, by what became of them.")
+	labelled("connections_total", "fate", row{"accepted", c.Connections}, row{"refused", c.ConnectionsRefused})
+	family("connection_errors_total", "counter", "Failed TLS handshakes and the like.")
+	sample("connection_errors_total", c.ConnectionErrors)
+	family("requests_total", "counter", "HTTPS requests.")
+	sample("requests_total", c.Requests)
+	family("polls", "gauge", "Polls that wait.")
+	sample("polls", c.Polls)
+
+	family("sessions_opened_total", "counter", "Sessions opened.")
+	sample("sessions_opened_total", c.Opened)
+	family("sessions_refused_total", "counter", "Sessions refused, by reason.")
+	labelled("sessions_refused_total", "reason", row{"limited", c.Limited}, row{"full", c.Full})
+	family("sessions_ended_total", "counter", "Sessions ended, by reason.")
+	labelled("sessions_ended_total", "reason", row{"deleted", c.Deleted}, row{"expired", c.Expired}, row{"evicted", c.Evicted})
+	family("sessions", "gauge", "Live sessions.")
+	sample("sessions", c.Sessions)
+	family("receipt_octets", "gauge", "Octets of memory that receipts hold.")
+	sample("receipt_octets", c.Octets)
+	return out.Bytes()
+}
+
+// row is one labelled sample.
+type row struct {
+	name  string
+	value uint64
+}

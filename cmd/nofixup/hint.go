@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+
+	"nofixup/alg/probe"
+	"nofixup/reflector/wire"
+)
+
+// hint says what may help against an error, "" if nothing is known.
+func hint(err error) string {
+	var (
+		pin         *wire.PinError
+		status      *wire.StatusError
+		authority   x509.UnknownAuthorityError
+		hostname    x509.HostnameError
+		certificate x509.CertificateInvalidError
+		record      tls.RecordHeaderError
+		name        *net.DNSError
+		timeout     net.Error
+	)
+	switch {
+	case errors.As(err, &pin):
+		return "this is another server than the one whose pin was given, or something on the path takes TLS apart; the pin stands in the reflector's ready line"
+	case errors.As(err, &status):
+		return statusHint(status)
+	case errors.As(err, &authority):
+		return "a reflector with a key of its own making needs its --pin, which its ready line shows; one with a private authority needs --ca"
+	case errors.As(err, &hostname):
+		return "use the name that the certificate is for, or give the reflector's --pin"
+	case errors.As(err, &certificate):
+		return "check this computer's clock and the reflector's certificate, or give the reflector's --pin"
+	case errors.As(err, &record):
+		return "what answers there does not speak TLS: is the port right?"
+	case errors.As(err, &name):
+		return "check the name of the reflector and this computer's DNS"
+	case errors.Is(err, probe.ErrNoTarget):
+		return "the reflector listens on other address families than -4 or -6, --source or this computer's routes allow"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there: is a nofixup-reflector running, and on that port?"
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return "this computer has no way there: check its network, or try -4 or -6"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "HTTPS to the reflector does not get through: a firewall may drop it, or nothing runs there"
+	}
+	return ""
+}
+
+func statusHint(e *wire.StatusError) string {
+	switch {
+	case e.Problem.Hint != "":
+		return e.Problem.Hint
+	case e.RetryAfter > 0:
+		return fmt.Sprintf("try again in %s", e.RetryAfter)
+	case e.Problem.Error == "" && e.Code == http.StatusNotFound:
+		return "what answers there is no nofixup reflector"
+	}
+	return ""
+}

@@ -1,0 +1,214 @@
+package reflector
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"nofixup/reflector/wire"
+)
+
+// Off as an address leaves a service out.
+const Off = "off"
+
+// Config says what a [Server] listens on and how much it holds. The zero value listens on the usual ports of every address
+// of the machine, with a key of its own.
+type Config struct {
+	// Hosts are the addresses to listen on, which are also the ones that clients are told. None means the wildcard
+	// addresses of IPv4 and, where there is one, IPv6; clients are then told the address that their HTTPS request came to.
+	Hosts []netip.Addr
+
+	// Advertise are the addresses that clients are told in place of Hosts, as a 1:1 NAT in front needs it: the first of
+	// a family stands for the first host of that family, and so on. Hosts beyond them are told as they are.
+	Advertise []netip.Addr
+
+	// HTTPS, SIP and Neutral are the addresses of the services: "host:port", ":port" for every one of Hosts, port 0 for
+	// any free port (the same on every host), or [Off]. Empty means ":443", ":5060" and ":15060". HTTPS cannot be off.
+	HTTPS, SIP, Neutral string
+
+	// Certificate is the key and the chain for HTTPS. Nil makes a key at start and signs it by itself: clients then need
+	// [Server.Pin].
+	Certificate *tls.Certificate
+
+	// Network is what the server listens through. Nil means the system's.
+	Network Network
+
+	// Log gets an event for each session opened and closed, with the client's address cut to its /24 or /48 prefix, and
+	// never payload. Nil means no log.
+	Log *slog.Logger
+
+	// Version is what the server calls itself in grants after "nofixup-reflector "; empty means "devel".
+	Version string
+
+	// Limits bound what the server holds and gives; its zero fields mean the defaults.
+	Limits Limits
+}
+
+// Network makes the sockets of a server. The network is "tcp" or "udp", or "tcp4", "tcp6", "udp4", "udp6" for a wildcard
+// address; the address is one IP address and a port. Where a packet socket is a *net.UDPConn, the server also learns
+// TTLs and, on a wildcard address, destination addresses from it; any other one gets by on the interface alone.
+type Network interface {
+	Listen(ctx context.Context, network, address string) (net.Listener, error)
+	ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error)
+}
+
+// Limits bound a server. Zero fields mean the defaults given here.
+type Limits struct {
+	Sessions          int           // live sessions: 512
+	SessionsPerSource int           // live sessions of one /32 or /64: 64
+	Octets            int64         // memory of all receipts, payload and bookkeeping: 256 MiB
+	Lifetime          time.Duration // of a session, from its grant or renewal: 15 minutes
+	Renewals          int           // of a session: 8
+	Idle              time.Duration // a session that heard nothing for so long may be pushed out by a new one: 2 minutes
+
+	Messages        int // receipts of one session, both directions: 2,000
+	SessionOctets   int // payload in the receipts of one session: 4 MiB
+	MessageOctets   int // largest datagram taken: 65,507, the most that UDP over IPv4 carries
+	UnprovenAnswers int // answers of one session to addresses that have not proven themselves: 8
+	Polls           int // waiting polls of one session: 8
+
+	OpenBurst   int           // sessions that one /32 or /64 can open at once: 60; a /24 or /48 four times as many
+	OpenRefill  time.Duration // after which it can open one more: 1 s; a /24 or /48 a quarter of it
+	Connections int           // HTTPS connections: 2,048
+	PerSource   int           // HTTPS connections of one /32 or /64: 32; of a /24 or /48 four times as many
+
+	HeaderOctets int           // request line and header fields of an HTTPS request: 16 KiB
+	BodyOctets   int64         // body of an HTTPS request: 4 KiB
+	Header       time.Duration // in which TLS handshake and request header must arrive, each: 5 s
+	Request      time.Duration // in which a whole request must arrive: 10 s
+	Answer       time.Duration // in which an answer must have been taken, once there is one: 30 s
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Sessions = cmp.Or(l.Sessions, 512)
+	l.SessionsPerSource = cmp.Or(l.SessionsPerSource, 64)
+	l.Octets = cmp.Or(l.Octets, 256<<20)
+	l.Lifetime = cmp.Or(l.Lifetime, 15*time.Minute)
+	l.Renewals = cmp.Or(l.Renewals, 8)
+	l.Idle = cmp.Or(l.Idle, 2*time.Minute)
+	l.Messages = cmp.Or(l.Messages, 2000)
+	l.SessionOctets = cmp.Or(l.SessionOctets, 4<<20)
+	l.MessageOctets = cmp.Or(l.MessageOctets, maxDatagram)
+	l.UnprovenAnswers = cmp.Or(l.UnprovenAnswers, 8)
+	l.Polls = cmp.Or(l.Polls, 8)
+	l.OpenBurst = cmp.Or(l.OpenBurst, 60)
+	l.OpenRefill = cmp.Or(l.OpenRefill, time.Second)
+	l.Connections = cmp.Or(l.Connections, 2048)
+	l.PerSource = cmp.Or(l.PerSource, 32)
+	l.HeaderOctets = cmp.Or(l.HeaderOctets, 16<<10)
+	l.BodyOctets = cmp.Or(l.BodyOctets, 4<<10)
+	l.Header = cmp.Or(l.Header, 5*time.Second)
+	l.Request = cmp.Or(l.Request, 10*time.Second)
+	l.Answer = cmp.Or(l.Answer, 30*time.Second)
+	l.SessionOctets = int(min(int64(l.SessionOctets), l.Octets))
+	return l
+}
+
+// maxDatagram is the largest payload of UDP over IPv4 in octets.
+const maxDatagram = 65507
+
+// withDefaults fills what is empty and refuses what cannot work.
+func (c Config) withDefaults() (Config, error) {
+	c.HTTPS = cmp.Or(c.HTTPS, ":443")
+	c.SIP = cmp.Or(c.SIP, ":5060")
+	c.Neutral = cmp.Or(c.Neutral, ":15060")
+	c.Version = cmp.Or(c.Version, "devel")
+	if c.Network == nil {
+		c.Network = systemNetwork{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	c.Limits = c.Limits.withDefaults()
+	if c.HTTPS == Off {
+		return c, errors.New("https: cannot be off: clients have no other way to open a session")
+	}
+	if c.Limits.MessageOctets > maxDatagram || c.Limits.MessageOctets < 0 {
+		return c, fmt.Errorf("message limit: %d octets, the most that UDP carries is %d", c.Limits.MessageOctets, maxDatagram)
+	}
+	c.Hosts, c.Advertise = unmap(c.Hosts), unmap(c.Advertise)
+	for _, addr := range c.Hosts {
+		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() {
+			return c, fmt.Errorf("host %s: not a unicast address; no host at all means every address", addr)
+		}
+	}
+	if len(c.Hosts) == 0 {
+		c.Hosts = []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
+	}
+	for _, addr := range c.Advertise {
+		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() {
+			return c, fmt.Errorf("advertise %s: not a unicast address", addr)
+		}
+	}
+	for _, v6 := range []bool{false, true} {
+		if n, m := countFamily(c.Advertise, v6), countFamily(c.Hosts, v6); n > m {
+			return c, fmt.Errorf("advertise: %d addresses of a family for %d hosts of it", n, m)
+		}
+	}
+	return c, nil
+}
+
+// unmap turns IPv4 addresses in IPv6 form into IPv4 ones, in a copy.
+func unmap(addrs []netip.Addr) []netip.Addr {
+	out := make([]netip.Addr, len(addrs))
+	for i, addr := range addrs {
+		out[i] = addr.Unmap()
+	}
+	return out
+}
+
+func countFamily(addrs []netip.Addr, v6 bool) (n int) {
+	for _, addr := range addrs {
+		if addr.Is6() == v6 {
+			n++
+		}
+	}
+	return n
+}
+
+// advertised returns what clients are told in place of the i-th host.
+func (c *Config) advertised(i int) netip.Addr {
+	v6 := c.Hosts[i].Is6()
+	nth := countFamily(c.Hosts[:i], v6)
+	for _, addr := range c.Advertise {
+		if addr.Is6() != v6 {
+			continue
+		}
+		if nth == 0 {
+			return addr
+		}
+		nth--
+	}
+	return c.Hosts[i]
+}
+
+// systemNetwork is the network of the system.
+type systemNetwork struct{}
+
+func (systemNetwork) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	return lc.Listen(ctx, network, address)
+}
+
+func (systemNetwork) ListenPacket(ctx context.Context, network, address string) (net.PacketConn, error) {
+	var lc net.ListenConfig
+	return lc.ListenPacket(ctx, network, address)
+}
+
+// budget is what a grant says of the limits.
+func (l Limits) budget() wire.Budget {
+	return wire.Budget{
+		Messages:        l.Messages,
+		Octets:          l.SessionOctets,
+		MessageOctets:   l.MessageOctets,
+		UnprovenAnswers: l.UnprovenAnswers,
+		LifetimeSeconds: int(l.Lifetime / time.Second),
+		Renewals:        l.Renewals,
+	}
+}

@@ -1,0 +1,85 @@
+package reflector
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// connLimit counts connections in all, by source and by neighbourhood. What it holds is bounded by the connections there
+// are.
+type connLimit struct {
+	all, source int
+
+	mu    sync.Mutex
+	total int
+	by    map[netip.Prefix]int
+}
+
+func newConnLimit(all, source int) *connLimit {
+	return &connLimit{all: all, source: source, by: make(map[netip.Prefix]int)}
+}
+
+// take counts a connection of the source, or says that it is one too many.
+func (l *connLimit) take(source netip.Addr) bool {
+	narrow, wide := neighbourhood(source)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total >= l.all || l.by[narrow] >= l.source || l.by[wide] >= wideFactor*l.source {
+		return false
+	}
+	l.total++
+	l.by[narrow]++
+	l.by[wide]++
+	return true
+}
+
+func (l *connLimit) release(source netip.Addr) {
+	narrow, wide := neighbourhood(source)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total--
+	for _, key := range [...]netip.Prefix{narrow, wide} {
+		if l.by[key]--; l.by[key] == 0 {
+			delete(l.by, key)
+		}
+	}
+}
+
+// limitListener closes connections beyond the limit as soon as they are accepted, before any goroutine or TLS state is made
+// for them.
+type limitListener struct {
+	net.Listener
+	limit    *connLimit
+	counters *counters
+}
+
+func (l *limitListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		source := addrPort(conn.RemoteAddr()).Addr()
+		if l.limit.take(source) {
+			l.counters.connections.Add(1)
+			return &limitConn{Conn: conn, release: sync.OnceFunc(func() { l.limit.release(source) })}, nil
+		}
+		l.counters.connectionsRefused.Add(1)
+		if c, ok := conn.(interface{ SetLinger(sec int) error }); ok {
+			_ = c.SetLinger(0) // a reset leaves no TIME_WAIT behind
+		}
+		conn.Close()
+	}
+}
+
+type limitConn struct {
+	net.Conn
+	release func()
+}
+
+func (c *limitConn) Close() error {
+	err := c.Conn.Close()
+	c.release()
+	return err
+}

@@ -1,0 +1,246 @@
+package reflector
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"nofixup/reflector/wire"
+)
+
+// ServiceHTTPS names the control port in [Server.Addr].
+const ServiceHTTPS = "https"
+
+// Server is a running reflector. Its methods may be called at any time and by several goroutines.
+type Server struct {
+	cfg      Config
+	store    *store
+	counters counters
+	identity identity
+	url      string
+
+	https []endpoint
+	udp   []*service
+	http  *http.Server
+
+	stop    chan struct{} // closed when the server begins to end
+	end     func()        // closes stop
+	done    chan struct{} // closed when it has ended
+	running sync.WaitGroup
+
+	mu  sync.Mutex
+	err error // why it ended, if nobody asked for it
+}
+
+// Start listens on everything that the config asks for and serves it until [Server.Shutdown]. The context bounds the
+// listening only. When something cannot be bound nothing is, and the error is a [*ListenError].
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, stop: make(chan struct{}), done: make(chan struct{})}
+	s.end = sync.OnceFunc(func() { close(s.stop) })
+	s.store = newStore(cfg.Limits, &s.counters, cfg.Log)
+	if s.identity, err = newIdentity(cfg.Certificate, slices.Concat(cfg.Hosts, cfg.Advertise, []netip.Addr{
+		netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback(),
+	})); err != nil {
+		return nil, err
+	}
+	listeners, err := s.listen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.url = "https://" + hostPort(s.publicAddress())
+	s.http = s.newHTTP()
+	for _, ln := range listeners {
+		s.running.Go(func() { s.serve(ln) })
+	}
+	for _, svc := range s.udp {
+		s.running.Go(func() { s.receive(svc) })
+	}
+	go func() {
+		s.running.Wait()
+		close(s.done)
+	}()
+	return s, nil
+}
+
+// listen opens the sockets. UDP comes first: a client that reaches HTTPS must find the rest.
+func (s *Server) listen(ctx context.Context) ([]net.Listener, error) {
+	var opened []io.Closer
+	for _, svc := range [...]struct{ name, address string }{
+		{wire.ServiceSIP, s.cfg.SIP},
+		{wire.ServiceNeutral, s.cfg.Neutral},
+	} {
+		if svc.address == Off {
+			continue
+		}
+		socks, ends, err := s.cfg.bind(ctx, svc.name, "udp", svc.address, s.openPacket)
+		if err != nil {
+			closeAll(opened)
+			return nil, err
+		}
+		opened = append(opened, socks...)
+		for i, sock := range socks {
+			s.udp = append(s.udp, &service{endpoint: ends[i], sock: newSocket(sock.(net.PacketConn), ends[i].local)})
+		}
+	}
+	socks, ends, err := s.cfg.bind(ctx, ServiceHTTPS, "tcp", s.cfg.HTTPS, s.openListener)
+	if err != nil {
+		closeAll(opened)
+		return nil, err
+	}
+	s.https = ends
+	limit := newConnLimit(s.cfg.Limits.Connections, s.cfg.Limits.PerSource)
+	var listeners []net.Listener
+	for _, sock := range socks {
+		listeners = append(listeners, &limitListener{Listener: sock.(net.Listener), limit: limit, counters: &s.counters})
+	}
+	return listeners, nil
+}
+
+func (s *Server) openPacket(ctx context.Context, network, address string) (io.Closer, net.Addr, error) {
+	conn, err := s.cfg.Network.ListenPacket(ctx, network, address)
+	if err != nil {
+		return nil, nil, err
+	}
+	return conn, conn.LocalAddr(), nil
+}
+
+func (s *Server) openListener(ctx context.Context, network, address string) (io.Closer, net.Addr, error) {
+	ln, err := s.cfg.Network.Listen(ctx, network, address)
+	if err != nil {
+		return nil, nil, err
+	}
+	return ln, ln.Addr(), nil
+}
+
+// newHTTP makes the HTTPS server. It speaks HTTP/1.1 only: one request at a time on a connection keeps the limits simple.
+func (s *Server) newHTTP() *http.Server {
+	l := s.cfg.Limits
+	srv := &http.Server{
+		Handler: http.HandlerFunc(s.serveHTTP),
+		TLSConfig: &tls.Config{
+			MinVersion:   tls.VersionTLS12,
+			Certificates: []tls.Certificate{*s.identity.cert},
+		},
+		Protocols:         new(http.Protocols),
+		ReadHeaderTimeout: l.Header,
+		ReadTimeout:       l.Request,
+		WriteTimeout:      wire.MaxWait + l.Answer, // of the whole answer; it is set anew when there is something to write
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    l.HeaderOctets,
+		ErrorLog:          log.New(countWriter{&s.counters}, "", 0),
+
+		DisableGeneralOptionsHandler: true,
+	}
+	srv.Protocols.SetHTTP1(true)
+	return srv
+}
+
+// countWriter counts what net/http would log: the messages hold whole addresses.
+type countWriter struct{ counters *counters }
+
+func (w countWriter) Write(p []byte) (int, error) {
+	w.counters.connectionErrors.Add(1)
+	return len(p), nil
+}
+
+func (s *Server) serve(ln net.Listener) {
+	err := s.http.ServeTLS(ln, "", "")
+	if errors.Is(err, http.ErrServerClosed) || s.stopping() {
+		return
+	}
+	s.mu.Lock()
+	s.err = err
+	s.mu.Unlock()
+	// A reflector whose control port is gone is of no use.
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.Answer)
+		defer cancel()
+		_ = s.Shutdown(ctx) // Wait tells why the server ended
+	}()
+}
+
+func (s *Server) stopping() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// URL returns the address that a client can use: the first of Advertise or Hosts, or this machine's own, with the port
+// unless it is 443.
+func (s *Server) URL() string { return s.url }
+
+// publicAddress is the first address that clients can use for HTTPS.
+func (s *Server) publicAddress() netip.AddrPort {
+	end := s.https[0]
+	if end.tell.IsUnspecified() {
+		return netip.AddrPortFrom(ownAddress(), end.local.Port())
+	}
+	return netip.AddrPortFrom(end.tell, end.local.Port())
+}
+
+// hostPort writes an address as the host of an HTTPS URL.
+func hostPort(ap netip.AddrPort) string {
+	if ap.Port() != 443 {
+		return ap.String()
+	}
+	if ap.Addr().Is6() {
+		return "[" + ap.Addr().String() + "]"
+	}
+	return ap.Addr().String()
+}
+
+// Pin returns the pin of the server's key as curl writes it: "sha256//BASE64".
+func (s *Server) Pin() string { return s.identity.pin() }
+
+// Addr returns where a service is bound first: [ServiceHTTPS], [wire.ServiceSIP] or [wire.ServiceNeutral]. It is the zero
+// AddrPort if the service is off, and has an unspecified address if it is bound to all of the machine's.
+func (s *Server) Addr(service string) netip.AddrPort {
+	if service == ServiceHTTPS {
+		return s.https[0].local
+	}
+	for _, svc := range s.udp {
+		if svc.service == service {
+			return svc.local
+		}
+	}
+	return netip.AddrPort{}
+}
+
+// Wait returns when the server has ended: nil after Shutdown, else what made it end.
+func (s *Server) Wait() error {
+	<-s.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Shutdown ends the server: it closes the UDP sockets, answers waiting polls with what there is, and waits for requests that
+// are being answered. When ctx ends first it cuts them off and returns ctx's error. All sessions are forgotten.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.end()
+	for _, svc := range s.udp {
+		svc.sock.Close()
+	}
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		s.http.Close()
+	}
+	s.store.close()
+	<-s.done
+	return err
+}

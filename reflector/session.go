@@ -1,0 +1,143 @@
+package reflector
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nofixup/reflector/wire"
+)
+
+// maxProven bounds the addresses that a session remembers as proven; further ones stay unproven.
+const maxProven = 32
+
+// session is what the server holds of one client.
+type session struct {
+	id, secret string
+	token      wire.Token
+	observed   netip.AddrPort // where the request for it came from
+	source     netip.Prefix   // observed as it is counted
+	limits     *Limits
+
+	timer *time.Timer  // ends it
+	used  atomic.Int64 // when it last heard of its client, on the store's clock
+
+	mu       sync.Mutex
+	gone     bool // ended: nothing is taken and nothing leaves any more
+	receipts []wire.Receipt
+	payload  int   // octets in receipts
+	charged  int64 // octets of memory, as the store counts it
+	dropped  int   // messages that got no receipt
+	renewals int   // left
+
+	proven  []netip.Addr // addresses that answers have been shown to reach
+	answers int          // sent to others
+
+	polls int           // waiting
+	wake  chan struct{} // closed when there is something new for them; nil when nobody waits
+}
+
+// receiptOverhead is what a receipt takes beside its payload, rounded up, so that many small datagrams are accounted for.
+const receiptOverhead = 256
+
+// room says whether one more receipt of n octets fits into the budget.
+func (s *session) room(n int) bool {
+	return len(s.receipts) < s.limits.Messages && s.payload+n <= s.limits.SessionOctets
+}
+
+// keep adds a receipt and returns its sequence number.
+func (s *session) keep(r wire.Receipt) uint64 {
+	r.Seq = uint64(len(s.receipts)) + 1
+	s.receipts = append(s.receipts, r)
+	s.payload += len(r.Data)
+	s.charged += int64(len(r.Data)) + receiptOverhead
+	return r.Seq
+}
+
+// notify wakes the waiting polls.
+func (s *session) notify() {
+	if s.wake != nil {
+		close(s.wake)
+		s.wake = nil
+	}
+}
+
+func (s *session) isProven(addr netip.Addr) bool { return slices.Contains(s.proven, addr) }
+
+func (s *session) prove(addr netip.Addr) bool {
+	if len(s.proven) >= maxProven {
+		return false
+	}
+	s.proven = append(s.proven, addr)
+	return true
+}
+
+// after returns the receipts after the given sequence number. If there are none it waits for one, at most for the given
+// time, and no longer than ctx and stop allow or the session lives. The receipts returned do not change any more.
+func (s *session) after(ctx context.Context, stop <-chan struct{}, seq uint64, wait time.Duration) (receipts []wire.Receipt, dropped int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var timeout <-chan time.Time
+	for wait > 0 && !s.gone && seq >= uint64(len(s.receipts)) {
+		if timeout == nil {
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			timeout = timer.C
+		}
+		if s.wake == nil {
+			s.wake = make(chan struct{})
+		}
+		wake := s.wake
+		s.mu.Unlock()
+		select {
+		case <-wake:
+		case <-timeout:
+			wait = 0
+		case <-ctx.Done():
+			wait = 0
+		case <-stop:
+			wait = 0
+		}
+		s.mu.Lock()
+	}
+	if n := uint64(len(s.receipts)); seq < n {
+		receipts = s.receipts[seq:n:n]
+	}
+	return receipts, s.dropped
+}
+
+// enter counts a waiting poll, or says that it is one too many.
+func (s *session) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.polls >= s.limits.Polls {
+		return false
+	}
+	s.polls++
+	return true
+}
+
+func (s *session) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polls--
+}
+
+// end forgets what the session holds, wakes its polls and returns the memory it had been charged. What is told of it goes
+// into the log.
+func (s *session) end() (charged int64, receipts, dropped int) {
+	s.timer.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone {
+		return 0, 0, 0
+	}
+	s.gone = true
+	charged, receipts, dropped = s.charged, len(s.receipts), s.dropped
+	s.receipts, s.payload, s.charged = nil, 0, 0
+	s.notify()
+	return charged, receipts, dropped
+}
