@@ -2,7 +2,11 @@ package alg
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
+	"strings"
+
+	"nofixup/sip"
 )
 
 // ChangeKind says how a field differs between what was sent and what was received.
@@ -23,8 +27,8 @@ type Change struct {
 	Field   string // path of the field, by its place in what was sent; an inserted one by its place in what was received
 	Sent    []byte // the octets as sent, empty for an insertion
 	Got     []byte // the octets as received, empty for a removal
-	SentOff int    // where Sent stands in the sent message
-	GotOff  int    // where Got stands in the received message
+	SentOff int    // where Sent stands, or would stand, in the sent message
+	GotOff  int    // where Got stands, or would stand, in the received message
 }
 
 // Compare returns how the two sightings of a delivered pair differ, in the order of the message. Equal octets are never a
@@ -43,11 +47,11 @@ func compareRaw(proto string, sent, got []byte) []Change {
 	a, b := lines(proto, sent), lines(proto, got)
 	c.lines(a, b)
 	c.moved()
+	if proto == "sip" {
+		c.rewrapped()
+	}
 	slices.SortStableFunc(c.changes, func(x, y Change) int {
-		if x.Kind == ChangeInserted || y.Kind == ChangeInserted {
-			return x.GotOff - y.GotOff
-		}
-		return x.SentOff - y.SentOff
+		return cmp.Or(cmp.Compare(x.SentOff, y.SentOff), cmp.Compare(x.GotOff, y.GotOff))
 	})
 	return c.changes
 }
@@ -55,8 +59,14 @@ func compareRaw(proto string, sent, got []byte) []Change {
 type comparison struct {
 	sent, got []byte
 	changes   []Change
-	removed   []line // whole lines without a partner
-	inserted  []line
+	removed   []orphan
+	inserted  []orphan
+}
+
+// orphan is a whole line without a partner.
+type orphan struct {
+	line
+	place int // where it would stand in the other message
 }
 
 func (c *comparison) add(kind ChangeKind, field string, sentOff, sentEnd, gotOff, gotEnd int) {
@@ -82,8 +92,12 @@ func (c *comparison) lines(a, b []line) {
 	}
 	i, j := 0, 0
 	walk(len(a), len(b), same, score, func(x, y int) {
-		c.removed = append(c.removed, a[i:x]...)
-		c.inserted = append(c.inserted, b[j:y]...)
+		for _, l := range a[i:x] {
+			c.removed = append(c.removed, orphan{l, start(b, y, len(c.got))})
+		}
+		for _, l := range b[j:y] {
+			c.inserted = append(c.inserted, orphan{l, start(a, x, len(c.sent))})
+		}
 		if x < len(a) && y < len(b) {
 			if !same(x, y) {
 				c.tokens(&a[x], &b[y])
@@ -91,6 +105,14 @@ func (c *comparison) lines(a, b []line) {
 		}
 		i, j = x+1, y+1
 	})
+}
+
+// start is where line i begins; where there is none, at the end of the message.
+func start(lines []line, i, end int) int {
+	if i < len(lines) {
+		return lines[i].off
+	}
+	return end
 }
 
 func (c *comparison) sentLine(l line) []byte { return c.sent[l.off:l.end] }
@@ -116,26 +138,27 @@ func similarity(a, b []byte) int {
 
 // moved reports the lines without a partner: one that stands elsewhere octet for octet was moved.
 func (c *comparison) moved() {
+	elsewhere := map[string][]int{} // inserted lines by their octets
+	for j, m := range c.inserted {
+		k := m.key + "\x00" + string(c.gotLine(m.line))
+		elsewhere[k] = append(elsewhere[k], j)
+	}
 	taken := make([]bool, len(c.inserted))
 	for _, l := range c.removed {
-		at := -1
-		for j, m := range c.inserted {
-			if !taken[j] && l.key == m.key && bytes.Equal(c.sentLine(l), c.gotLine(m)) {
-				at = j
-				break
-			}
-		}
-		if at < 0 {
-			c.add(ChangeRemoved, l.path, l.off, l.end, 0, 0)
+		k := l.key + "\x00" + string(c.sentLine(l.line))
+		if len(elsewhere[k]) == 0 {
+			c.add(ChangeRemoved, l.path, l.off, l.end, l.place, l.place)
 			continue
 		}
+		at := elsewhere[k][0]
+		elsewhere[k] = elsewhere[k][1:]
 		taken[at] = true
 		m := c.inserted[at]
 		c.add(ChangeReordered, l.path, l.off, l.end, m.off, m.end)
 	}
 	for j, m := range c.inserted {
 		if !taken[j] {
-			c.add(ChangeInserted, m.path, 0, 0, m.off, m.end)
+			c.add(ChangeInserted, m.path, m.place, m.place, m.off, m.end)
 		}
 	}
 }
@@ -166,70 +189,137 @@ func (c *comparison) tokens(a, b *line) {
 	}
 	i, j := 0, 0
 	walk(len(a.tokens), len(b.tokens), same, score, func(x, y int) {
-		c.cluster(a, b, a.tokens[i:x], b.tokens[j:y])
-		if x < len(a.tokens) && y < len(b.tokens) && !same(x, y) {
-			c.leaf(&a.tokens[x], &b.tokens[y])
+		partners := x < len(a.tokens) && y < len(b.tokens)
+		sent := c.stretch(a, a.tokens[i:x], x)
+		got := c.stretch(b, b.tokens[j:y], y)
+		switch {
+		case partners && !same(x, y) && sent.leaves+got.leaves == 0 && !c.respaced(sent, got):
+			// What stands before the field belongs to it: ";rport" became ";rport=5060".
+			c.field(a.tokens[x].path, sent.off, a.tokens[x].end, got.off, b.tokens[y].end)
+		default:
+			c.cluster(a, sent, got)
+			if partners && !same(x, y) {
+				c.leaf(&a.tokens[x], &b.tokens[y])
+			}
 		}
 		i, j = x+1, y+1
 	})
 }
 
+// stretch is a run of tokens between two that have partners.
+type stretch struct {
+	tokens   []token
+	leaves   int
+	off, end int
+}
+
+// stretch makes one of the tokens before the i-th of a line.
+func (c *comparison) stretch(l *line, tokens []token, i int) stretch {
+	s := stretch{tokens: tokens, off: l.end}
+	if i < len(l.tokens) {
+		s.off = l.tokens[i].off
+	}
+	s.end = s.off
+	for _, t := range tokens {
+		s.off = min(s.off, t.off)
+		if !t.gap() {
+			s.leaves++
+		}
+	}
+	return s
+}
+
+// respaced reports whether two stretches without a field are the same but for white space, letter case, brackets, and the
+// comma between two values that can as well stand in two lines.
+func (c *comparison) respaced(sent, got stretch) bool {
+	plain := func(b []byte) string {
+		var out []byte
+		for _, c := range b {
+			switch {
+			case strings.IndexByte(" \t\r\n<>,", c) >= 0:
+			case 'A' <= c && c <= 'Z':
+				out = append(out, c|0x20)
+			default:
+				out = append(out, c)
+			}
+		}
+		return string(out)
+	}
+	return plain(c.sent[sent.off:sent.end]) == plain(c.got[got.off:got.end])
+}
+
 // leaf reports a field whose octets differ.
 func (c *comparison) leaf(a, b *token) {
+	x, y := c.sent[a.off:a.end], c.got[b.off:b.end]
 	kind := ChangeAltered
-	if bytes.HasSuffix([]byte(a.path), []byte(".name")) || squeeze(c.sent[a.off:a.end]) == squeeze(c.got[b.off:b.end]) {
+	switch {
+	case strings.HasSuffix(a.path, ".name"):
+		if h := sip.HeaderByName(string(x)); bytes.EqualFold(x, y) || h != sip.HeaderOther && h == sip.HeaderByName(string(y)) {
+			kind = ChangeReformatted
+		}
+	case ofHeader(a.path) && squeeze(x) == squeeze(y):
 		kind = ChangeReformatted
 	}
 	c.add(kind, a.path, a.off, a.end, b.off, b.end)
 }
 
-// squeeze takes white space out, so that fields which differ in nothing else are equal.
-func squeeze(b []byte) string {
-	return string(bytes.Map(func(r rune) rune {
-		if r == ' ' || r == '\t' || r == '\r' || r == '\n' {
-			return -1
-		}
-		return r
-	}, b))
+// field reports a field together with the separators before it, without those that are equal.
+func (c *comparison) field(path string, sentOff, sentEnd, gotOff, gotEnd int) {
+	for sentOff < sentEnd && gotOff < gotEnd && c.sent[sentOff] == c.got[gotOff] && strings.IndexByte("; \t", c.sent[sentOff]) >= 0 {
+		sentOff++
+		gotOff++
+	}
+	c.add(ChangeAltered, path, sentOff, sentEnd, gotOff, gotEnd)
 }
 
-// cluster reports the tokens between two pairs of partners: octets that have no counterpart of the same name.
-func (c *comparison) cluster(a, b *line, sent, got []token) {
-	var sentLeaves, gotLeaves int
-	for _, t := range sent {
-		if !t.gap() {
-			sentLeaves++
-		}
-	}
-	for _, t := range got {
-		if !t.gap() {
-			gotLeaves++
-		}
-	}
-	sentOff, sentEnd := extent(sent, a)
-	gotOff, gotEnd := extent(got, b)
+// cluster reports octets that have no counterpart of the same name.
+func (c *comparison) cluster(l *line, sent, got stretch) {
+	add := func(kind ChangeKind, path string) { c.trimmed(kind, path, sent, got) }
 	switch {
-	case len(sent) == 0 && len(got) == 0:
-	case sentLeaves == 0 && gotLeaves == 0:
-		c.add(ChangeReformatted, a.path+".lws", sentOff, sentEnd, gotOff, gotEnd)
-	case gotLeaves == 0 && len(got) == 0:
-		c.each(ChangeRemoved, sent, func(t token, off, end int) { c.add(ChangeRemoved, t.path, off, end, 0, 0) })
-	case sentLeaves == 0 && len(sent) == 0:
-		c.each(ChangeInserted, got, func(t token, off, end int) { c.add(ChangeInserted, t.path, 0, 0, off, end) })
-	case sentLeaves == 0:
+	case bytes.Equal(c.sent[sent.off:sent.end], c.got[got.off:got.end]): // the same octets, understood otherwise
+	case sent.leaves == 0 && got.leaves == 0:
+		if c.respaced(sent, got) {
+			add(ChangeReformatted, l.path+".lws")
+		} else {
+			add(ChangeAltered, l.path)
+		}
+	case sent.leaves+got.leaves == 1 && strings.HasSuffix(first(slices.Concat(sent.tokens, got.tokens)).path, ".name"):
+		// A value that moved to the line of the one before it, or to one of its own.
+		add(ChangeReformatted, l.path+".name")
+	case len(got.tokens) == 0:
+		each(sent.tokens, func(t token, off, end int) { c.add(ChangeRemoved, t.path, off, end, got.off, got.off) })
+	case len(sent.tokens) == 0:
+		each(got.tokens, func(t token, off, end int) { c.add(ChangeInserted, t.path, sent.off, sent.off, off, end) })
+	case sent.leaves == 0:
 		// Other separators around new fields: one change, named by the first of them.
-		c.add(ChangeInserted, first(got).path, sentOff, sentEnd, gotOff, gotEnd)
-	case gotLeaves == 0:
-		c.add(ChangeRemoved, first(sent).path, sentOff, sentEnd, gotOff, gotEnd)
-	case sentLeaves == 1 && gotLeaves == 1:
-		c.add(ChangeAltered, first(sent).path, sentOff, sentEnd, gotOff, gotEnd)
+		add(ChangeInserted, first(got.tokens).path)
+	case got.leaves == 0:
+		add(ChangeRemoved, first(sent.tokens).path)
+	case sent.leaves == 1 && got.leaves == 1:
+		add(ChangeAltered, first(sent.tokens).path)
 	default:
-		c.add(ChangeAltered, a.path, sentOff, sentEnd, gotOff, gotEnd)
+		add(ChangeAltered, l.path)
 	}
+}
+
+// trimmed reports two stretches without the octets that are equal at both ends, but never cuts a field.
+func (c *comparison) trimmed(kind ChangeKind, path string, sent, got stretch) {
+	equal := func(x, y byte) bool {
+		return x == y && (sent.leaves == 0 || got.leaves == 0 || strings.IndexByte(" \t\r\n:;,", x) >= 0)
+	}
+	for sent.off < sent.end && got.off < got.end && equal(c.sent[sent.off], c.got[got.off]) {
+		sent.off++
+		got.off++
+	}
+	for sent.off < sent.end && got.off < got.end && equal(c.sent[sent.end-1], c.got[got.end-1]) {
+		sent.end--
+		got.end--
+	}
+	c.add(kind, path, sent.off, sent.end, got.off, got.end)
 }
 
 // each yields every leaf with the separators before it; separators behind the last one go with it.
-func (c *comparison) each(_ ChangeKind, tokens []token, yield func(t token, off, end int)) {
+func each(tokens []token, yield func(t token, off, end int)) {
 	off := tokens[0].off
 	for i, t := range tokens {
 		if t.gap() {
@@ -251,11 +341,4 @@ func first(tokens []token) token {
 		}
 	}
 	return tokens[0]
-}
-
-func extent(tokens []token, l *line) (off, end int) {
-	if len(tokens) == 0 {
-		return l.off, l.off
-	}
-	return tokens[0].off, tokens[len(tokens)-1].end
 }

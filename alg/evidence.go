@@ -119,7 +119,7 @@ const (
 
 // Trial is one attempt with an outcome and no octets to compare.
 type Trial struct {
-	Kind    string         `json:"kind"` // "socket": a source port could or could not be had
+	Kind    string         `json:"kind"` // "socket": a source port could not be had; "step": a planned message was not sent
 	Path    Path           `json:"path"`
 	Src     netip.AddrPort `json:"src"`
 	Dst     netip.AddrPort `json:"dst"`
@@ -134,6 +134,9 @@ type Case struct {
 	Flows  []Flow
 	Pairs  []Pair
 	Trials []Trial
+
+	// CutShort says that the run ended early: what was planned may not have been sent, so that nothing is clean.
+	CutShort bool
 }
 
 func (c *Case) point(name string) *Point {
@@ -162,7 +165,7 @@ func (e *Evidence) Cases(trials []Trial) []Case {
 		if !ok {
 			i = len(cases)
 			index[p.group()] = i
-			cases = append(cases, Case{Points: e.Points})
+			cases = append(cases, Case{Points: e.Points, CutShort: !e.Complete})
 		}
 		return &cases[i]
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // A line is the unit in which two versions of a message are laid beside each other: a start line, a header with its
-// folds, the blank line, an SDP line, or a body that is no SDP.
+// folds, one value of a comma list, the blank line, an SDP line, or a body that is no SDP.
 type line struct {
 	key    string // aligns lines by name, without indexes: "via", "sdp.c"
 	path   string // names the line in a report: "via[0]", "sdp.media[1].c"
@@ -35,6 +35,7 @@ type leaf struct {
 	key      string
 	path     string
 	line     int // ordinal, so that neighbours of one line are told from neighbours of two
+	value    int // ordinal of the value in a comma list
 	off, end int
 }
 
@@ -93,7 +94,7 @@ func sipLines(raw []byte) []line {
 }
 
 func sipLeaf(raw []byte, s sip.Span) leaf {
-	l := leaf{path: s.Path(raw), lineKey: s.LineKey(raw), line: int(s.Line), off: int(s.Off), end: int(s.End)}
+	l := leaf{path: s.Path(raw), lineKey: s.LineKey(raw), line: int(s.Line), value: int(s.Index), off: int(s.Off), end: int(s.End)}
 	first := s
 	first.Index = 0
 	l.key = first.Path(raw)
@@ -159,14 +160,19 @@ func cut(raw []byte, off, end int, leaves []leaf, blank bool) []line {
 	}
 	for i := 0; i < len(leaves); {
 		j := i + 1
-		for j < len(leaves) && leaves[j].line == leaves[i].line {
+		for j < len(leaves) && leaves[j].line == leaves[i].line && leaves[j].value == leaves[i].value {
 			j++
 		}
 		last := leaves[j-1].end
 		stop := end
 		if j < len(leaves) {
 			gap := raw[last:leaves[j].off]
-			if stop = last + lineEnd(gap, true); stop == last && len(gap) > 0 {
+			if leaves[j].line == leaves[i].line {
+				stop = last + bytes.LastIndexByte(gap, ',') + 1
+			} else {
+				stop = last + lineEnd(gap, true)
+			}
+			if stop == last {
 				stop = leaves[j].off
 			}
 		} else if blank {

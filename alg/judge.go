@@ -2,6 +2,7 @@ package alg
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,7 +15,7 @@ import (
 // and paths, not with the number of messages. The zero value is ready.
 type Judge struct {
 	rules    []Rule
-	paths    []PathResult
+	paths    []PathResult // each path once
 	findings []*Finding
 	index    map[findingKey]*Finding
 	triggers []string
@@ -36,8 +37,14 @@ func (j *Judge) Add(c Case) []Finding {
 	}
 	before := len(j.findings)
 	results := (&caseJudge{Judge: j, c: &c}).judge()
-	j.paths = append(j.paths, results...)
-	j.triggers = append(j.triggers, causes(results)...)
+	for _, r := range results {
+		j.merge(r)
+	}
+	for _, cause := range causes(results) {
+		if !slices.Contains(j.triggers, cause) {
+			j.triggers = append(j.triggers, cause)
+		}
+	}
 	var fresh []Finding
 	for _, f := range j.findings[before:] {
 		fresh = append(fresh, *f)
@@ -45,9 +52,26 @@ func (j *Judge) Add(c Case) []Finding {
 	return fresh
 }
 
+// merge adds a result to what other cases showed of the same path: the worst of them holds.
+func (j *Judge) merge(r PathResult) {
+	i := slices.IndexFunc(j.paths, func(p PathResult) bool { return p.Path == r.Path })
+	if i < 0 {
+		j.paths = append(j.paths, r)
+		return
+	}
+	p := &j.paths[i]
+	if reason := r.Reason; reason != "" && !strings.Contains(p.Reason, reason) {
+		switch worse := p.Outbound.Worse(r.Outbound) != p.Outbound || p.Inbound.Worse(r.Inbound) != p.Inbound; {
+		case p.Reason == "", worse:
+			p.Reason = reason
+		}
+	}
+	p.Outbound, p.Inbound = p.Outbound.Worse(r.Outbound), p.Inbound.Worse(r.Inbound)
+}
+
 // Report returns what was judged so far. The caller adds what it alone knows: tool, version, times, network, evidence.
 func (j *Judge) Report() *Report {
-	r := &Report{Schema: Schema, Tool: "nofixup", Paths: j.paths, Triggers: j.triggers}
+	r := &Report{Schema: Schema, Tool: "nofixup", Paths: slices.Clone(j.paths), Triggers: slices.Clone(j.triggers)}
 	for _, f := range j.findings {
 		r.Findings = append(r.Findings, *f)
 	}
@@ -158,7 +182,11 @@ type caseJudge struct {
 	c     *Case
 	flows map[int]*Flow
 	loss  map[bool]float64 // by Pair.Outbound, measured on the control flows
-	seen  map[bool]bool    // the control flows gave a measure
+	tried map[bool]bool    // something was sent on the control flows
+	seen  map[bool]bool    // something arrived there: loss is a measure
+
+	counted map[*Finding]*Pair      // the last message that a finding counts
+	proxies map[int]map[string]bool // by flow, see exchange
 }
 
 // side is a path in one direction.
@@ -180,7 +208,7 @@ type step struct {
 }
 
 func (j *caseJudge) judge() []PathResult {
-	j.flows = map[int]*Flow{}
+	j.flows, j.counted, j.proxies = map[int]*Flow{}, map[*Finding]*Pair{}, map[int]map[string]bool{}
 	var paths []Path
 	known := map[Path]bool{}
 	add := func(p Path) {
@@ -204,18 +232,25 @@ func (j *caseJudge) judge() []PathResult {
 	for _, p := range paths {
 		r := PathResult{Path: p}
 		var reasons []string
-		if reason, failed := j.failedTrial(p); failed {
-			r.Outbound, r.Inbound, reasons = Untested, Untested, []string{reason}
-		} else {
-			var why string
-			r.Outbound, why = j.verdict(side{p, true}, steps)
-			reasons = appendReason(reasons, Outbound, why)
-			r.Inbound, why = j.verdict(side{p, false}, steps)
-			reasons = appendReason(reasons, Inbound, why)
-		}
-		if r.Outbound == Clean && !p.Control && j.hidden(p, steps) {
-			r.Outbound = Untested
-			reasons = append(reasons, "a second NAT hides the outer box: only the local address was tested")
+		var out, in string
+		r.Outbound, out = j.verdict(side{p, true}, steps)
+		r.Inbound, in = j.verdict(side{p, false}, steps)
+		reasons = appendReason(reasons, Outbound, out)
+		reasons = appendReason(reasons, Inbound, in)
+		// Doubt makes a clean side untested; it takes nothing from interference that was seen.
+		if doubt, nothing := j.doubt(p, steps); doubt != "" {
+			if nothing {
+				reasons = nil // that nothing was sent follows from it
+			}
+			if nothing || r.Outbound == Clean || r.Inbound == Clean {
+				reasons = append(reasons, doubt)
+			}
+			if r.Outbound == Clean {
+				r.Outbound = Untested
+			}
+			if r.Inbound == Clean {
+				r.Inbound = Untested
+			}
 		}
 		r.Reason = strings.Join(reasons, "; ")
 		results = append(results, r)
@@ -282,6 +317,14 @@ func (j *caseJudge) changes(p *Pair, flow *Flow) bool {
 		return false // nearly every message: not worth parsing
 	}
 	x := newExchange(p, flow.Path)
+	x.proxies = j.proxies[flow.ID]
+	if proxied(x) {
+		if x.proxies == nil {
+			x.proxies = map[string]bool{}
+			j.proxies[flow.ID] = x.proxies
+		}
+		x.proxies[sentBy(&x.got)] = true
+	}
 	interference := false
 	for i := range x.changes {
 		c := &x.changes[i]
@@ -309,7 +352,10 @@ func (j *caseJudge) report(rule *Rule, x *exchange, flow *Flow, c *Change) {
 		f.Kind, f.Shape, f.Call = c.Kind, x.pair.Shape, flow.Call
 		f.Sent, f.Got = bytes.Clone(c.Sent), bytes.Clone(c.Got)
 	}
-	f.Count++
+	if j.counted[f] != x.pair {
+		j.counted[f] = x.pair
+		f.Count++
+	}
 	sent, got := x.pair.ends()
 	if len(f.Marks) < maxMarks {
 		f.Marks = append(f.Marks, Mark{
@@ -352,11 +398,22 @@ func messageName(m *sip.Message) string {
 	return name
 }
 
-func (j *caseJudge) failedTrial(p Path) (reason string, failed bool) {
+// doubt is why a path on which nothing was seen to happen is not clean all the same, "" if there is no reason. nothing says
+// that no message was sent.
+func (j *caseJudge) doubt(p Path, steps []*step) (why string, nothing bool) {
+	nothing = !slices.ContainsFunc(steps, func(s *step) bool { return s.path == p })
 	for _, t := range j.c.Trials {
 		if t.Path == p && t.Outcome == OutcomeFailed {
-			return t.Detail, true
+			return cmp.Or(t.Detail, t.Kind+" failed"), nothing
 		}
+	}
+	switch {
+	case nothing:
+		return "", true
+	case j.c.CutShort:
+		return "the run was cut short", false
+	case !p.Control && j.hidden(p, steps):
+		return "a second NAT hides the outer box: only the local address was tested", false
 	}
 	return "", false
 }

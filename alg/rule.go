@@ -58,6 +58,7 @@ type exchange struct {
 	changes []Change
 	sent    sip.Message
 	got     sip.Message
+	proxies map[string]bool // sent-by of every Via that a proxy added to messages of this flow
 }
 
 func newExchange(p *Pair, path Path) *exchange {

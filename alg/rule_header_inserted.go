@@ -10,8 +10,11 @@ var headerInserted = Rule{
 	change:   func(x *exchange, c *Change) bool { return c.Kind == ChangeInserted && inHeader(x, c) },
 }
 
-// inHeader reports whether a change lies before the body.
+// inHeader reports whether a change lies in a header: before the body, and where there are headers at all.
 func inHeader(x *exchange, c *Change) bool {
+	if !ofHeader(c.Field) || isField(c, "start-line") || isField(c, "blank-line") {
+		return false
+	}
 	if c.Kind == ChangeInserted {
 		return c.GotOff < x.got.BodyOff
 	}

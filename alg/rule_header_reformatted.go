@@ -1,7 +1,5 @@
 package alg
 
-import "strings"
-
 var headerReformatted = Rule{
 	ID:       "header-reformatted",
 	Severity: Info,
@@ -10,6 +8,6 @@ var headerReformatted = Rule{
 	Advice:   turnOff,
 	Source:   "RFC 3261 7.3.1",
 	change: func(_ *exchange, c *Change) bool {
-		return (c.Kind == ChangeReformatted || c.Kind == ChangeReordered) && !strings.HasPrefix(c.Field, "raw[")
+		return (c.Kind == ChangeReformatted || c.Kind == ChangeReordered) && ofHeader(c.Field)
 	},
 }

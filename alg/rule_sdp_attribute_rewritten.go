@@ -1,7 +1,5 @@
 package alg
 
-import "strings"
-
 var sdpAttributeRewritten = Rule{
 	ID:       "sdp-attribute-rewritten",
 	Severity: Warning,
@@ -11,6 +9,6 @@ var sdpAttributeRewritten = Rule{
 	Advice: turnOff,
 	Source: "RFC 8866 5.13",
 	change: func(_ *exchange, c *Change) bool {
-		return strings.HasPrefix(c.Field, "sdp.") && hasLine(c.Field, "a") && c.Kind == ChangeAltered
+		return hasLine(c.Field, "a") && c.Kind == ChangeAltered
 	},
 }

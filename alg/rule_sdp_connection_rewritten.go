@@ -1,6 +1,9 @@
 package alg
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 var sdpConnectionRewritten = Rule{
 	ID:       "sdp-connection-rewritten",
@@ -11,15 +14,23 @@ var sdpConnectionRewritten = Rule{
 	Advice: turnOff,
 	Source: "RFC 8866 5.7",
 	change: func(_ *exchange, c *Change) bool {
-		return strings.HasPrefix(c.Field, "sdp.") && strings.Contains(c.Field, "c.") && hasLine(c.Field, "c") &&
-			c.Kind != ChangeReformatted && c.Kind != ChangeReordered
+		return hasLine(c.Field, "c") && c.Kind != ChangeReformatted && c.Kind != ChangeReordered && !lineRemoved(c)
 	},
+}
+
+// lineRemoved reports whether a change takes away a whole line.
+func lineRemoved(c *Change) bool {
+	return c.Kind == ChangeRemoved && bytes.HasSuffix(c.Sent, []byte("\n"))
 }
 
 // hasLine reports whether a field path is within an SDP line of the given letter: "sdp.c.address" and
 // "sdp.media[0].c.address" are within c.
 func hasLine(path, letter string) bool {
-	for part := range strings.SplitSeq(strings.TrimPrefix(path, "sdp."), ".") {
+	path, ok := strings.CutPrefix(path, "sdp.")
+	if !ok {
+		return false
+	}
+	for part := range strings.SplitSeq(path, ".") {
 		name, _, _ := strings.Cut(part, "[")
 		if name == letter {
 			return true

@@ -5,7 +5,7 @@ import "strings"
 var sdpLineRemoved = Rule{
 	ID:       "sdp-line-removed",
 	Severity: Critical,
-	Summary:  "a line was removed from the SDP",
+	Summary:  "a line, or a part of one, was removed from the SDP",
 	Symptom:  "Media, codecs or encryption that were offered are not used: no video, no audio, or a call that fails.",
 	Advice:   turnOff,
 	Source:   "RFC 8866 5",

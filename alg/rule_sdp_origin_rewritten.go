@@ -1,7 +1,5 @@
 package alg
 
-import "strings"
-
 var sdpOriginRewritten = Rule{
 	ID:       "sdp-origin-rewritten",
 	Severity: Warning,
@@ -11,6 +9,6 @@ var sdpOriginRewritten = Rule{
 	Advice: turnOff,
 	Source: "RFC 8866 5.2",
 	change: func(_ *exchange, c *Change) bool {
-		return strings.HasPrefix(c.Field, "sdp.o") && hasLine(c.Field, "o") && c.Kind != ChangeReformatted && c.Kind != ChangeReordered
+		return hasLine(c.Field, "o") && c.Kind != ChangeReformatted && c.Kind != ChangeReordered && !lineRemoved(c)
 	},
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"nofixup/sip"
 )
 
 // A SIP proxy on the path says so: it adds a Via above ours, takes one from Max-Forwards, and may fill in received and
@@ -17,19 +19,31 @@ var sipProxy = Rule{
 	Source:   "RFC 3261 16.6",
 	Benign:   true,
 	change: func(x *exchange, c *Change) bool {
+		if x.sent.Status() > 0 {
+			// On the way back a proxy takes its own Via off again (RFC 3261 16.7).
+			return c.Kind == ChangeRemoved && c.Field == "via[0]" && x.proxies[sentBy(&x.sent)]
+		}
 		if !proxied(x) {
 			return false
 		}
 		switch {
+		case c.Kind == ChangeReformatted && isField(c, "via"): // ours may now stand behind its own, in one line
+			return true
 		case c.Kind == ChangeInserted && (isField(c, "via") || isField(c, "record-route")):
 			return true
 		case c.Field == "max-forwards":
 			return true
-		case strings.HasPrefix(c.Field, "via[0]."):
+		case isField(c, "via"):
 			return strings.HasSuffix(c.Field, ".received") || strings.HasSuffix(c.Field, ".rport")
 		}
 		return false
 	},
+}
+
+// sentBy is the topmost Via's host and port.
+func sentBy(m *sip.Message) string {
+	s, _ := m.Find("via[0].sent-by")
+	return string(s.Bytes(m.Raw))
 }
 
 func proxied(x *exchange) bool {

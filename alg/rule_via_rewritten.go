@@ -1,5 +1,7 @@
 package alg
 
+import "strings"
+
 var viaRewritten = Rule{
 	ID:       "via-rewritten",
 	Severity: Warning,
@@ -8,5 +10,8 @@ var viaRewritten = Rule{
 		"that the phone does not know.",
 	Advice: turnOff,
 	Source: "RFC 3261 18.1.1, 20.42",
-	change: func(_ *exchange, c *Change) bool { return isField(c, "via") && c.Kind != ChangeInserted },
+	change: func(_ *exchange, c *Change) bool {
+		// A whole Via that comes is an inserted header; a parameter that comes changes the Via that it comes to.
+		return isField(c, "via") && (c.Kind != ChangeInserted || strings.Contains(c.Field, "."))
+	},
 }

@@ -9,7 +9,7 @@ import (
 
 // measureLoss estimates the loss of each direction from the control flows: nobody has a reason to drop what goes there.
 func (j *caseJudge) measureLoss(steps []*step) {
-	j.loss, j.seen = map[bool]float64{}, map[bool]bool{}
+	j.loss, j.tried, j.seen = map[bool]float64{}, map[bool]bool{}, map[bool]bool{}
 	for _, outbound := range []bool{true, false} {
 		var lost, sent int
 		for _, s := range steps {
@@ -20,29 +20,30 @@ func (j *caseJudge) measureLoss(steps []*step) {
 			}
 		}
 		j.loss[outbound] = LossEstimate(lost, sent)
-		j.seen[outbound] = sent > lost
+		j.tried[outbound], j.seen[outbound] = sent > 0, sent > lost
 	}
 }
 
 // verdict judges one direction of one path by its steps; the worst one wins. The reason is empty for a clean side.
-func (j *caseJudge) verdict(at side, steps []*step) (Verdict, string) {
-	steps = slices.Collect(func(yield func(*step) bool) {
-		for _, s := range steps {
-			if s.side == at && !yield(s) {
-				return
-			}
+func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
+	var steps []*step
+	for _, s := range all {
+		if s.side == at {
+			steps = append(steps, s)
 		}
-	})
+	}
 	if len(steps) == 0 {
 		return Untested, "nothing was sent"
 	}
 	var delivered, lost int
 	for _, s := range steps {
 		delivered += s.delivered
-		lost += s.lost
+		if s.breaks == "" { // others can be dropped for what they are
+			lost += s.lost
+		}
 	}
 	if delivered == 0 {
-		return j.silent(at, steps, lost)
+		return j.silent(at, steps, lost, slices.ContainsFunc(all, func(s *step) bool { return s.outbound == at.outbound && s.delivered > 0 }))
 	}
 	worst, reason := Clean, ""
 	var changed []string
@@ -61,8 +62,8 @@ func (j *caseJudge) verdict(at side, steps []*step) (Verdict, string) {
 	return worst, reason
 }
 
-// silent judges a side on which nothing arrived at all.
-func (j *caseJudge) silent(at side, steps []*step, lost int) (Verdict, string) {
+// silent judges a side on which nothing arrived at all; elsewhere says that on another path something did.
+func (j *caseJudge) silent(at side, steps []*step, lost int, elsewhere bool) (Verdict, string) {
 	need := TriesUnmeasured()
 	if j.seen[at.outbound] {
 		need = Tries(j.loss[at.outbound])
@@ -74,13 +75,16 @@ func (j *caseJudge) silent(at side, steps []*step, lost int) (Verdict, string) {
 		return Untested, "it is not known whether anything arrived"
 	case lost < need:
 		return Untested, fmt.Sprintf("nothing arrived, but only %d messages were sent, %d would prove it", lost, need)
-	case at.path.Control && !at.outbound, !at.outbound && !j.seen[false]:
+	case !at.outbound && !elsewhere:
 		return Untested, "no answer arrives on any port: a firewall on this computer may drop them"
 	case at.path.Control:
 		return Blocked, "nothing arrives on this port"
 	case j.seen[at.outbound]:
 		j.lossFinding(&portBlocked, at, steps)
 		return Blocked, fmt.Sprintf("nothing arrives on this port in %d tries, while the control port works", lost)
+	case !j.tried[at.outbound]:
+		j.lossFinding(&portBlocked, at, steps)
+		return Blocked, fmt.Sprintf("nothing arrives on this port in %d tries; there is no control port to compare with", lost)
 	default:
 		j.lossFinding(&portBlocked, at, steps)
 		return Blocked, fmt.Sprintf("nothing arrives on this port nor on the control port in %d tries: a firewall lets none of these ports out", lost)
@@ -92,7 +96,7 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 	switch {
 	case s.changed:
 		return Altered, ""
-	case s.delivered > 0:
+	case s.delivered > 0, s.tries[0].Role == RoleBracket: // a bracket proves by passing, never by getting lost
 		return Clean, ""
 	case s.lost == 0:
 		return Untested, "it is not known whether " + s.name + " arrived"
@@ -105,18 +109,18 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 		what += " (" + s.breaks + ")"
 	}
 	switch {
-	case need == 0:
-		return Untested, fmt.Sprintf("too lossy: about %.0f %% of the control messages are lost", 100*q)
-	case s.lost < need:
-		return Untested, fmt.Sprintf("%s was lost %d times, %d would prove a drop", what, s.lost, need)
-	case !bracketed(s, all):
-		return Untested, what + " was lost, and so were the messages around it"
 	case s.path.Control:
 		return Untested, what + " is lost on the control port"
 	case !tried:
 		return Untested, what + " was lost; without a control port that proves nothing"
 	case !control:
 		return Untested, what + " is lost on the control port as well: the cause is not this port"
+	case need == 0:
+		return Untested, fmt.Sprintf("too lossy: about %.0f %% of the control messages are lost", 100*q)
+	case s.lost < need:
+		return Untested, fmt.Sprintf("%s was lost %d times, %d would prove a drop", what, s.lost, need)
+	case !bracketed(s, all):
+		return Untested, what + " was lost, and so were the messages around it"
 	case s.breaks != "":
 		j.lossFinding(&nonconformingDropped, s.side, []*step{s})
 		return Inspected, fmt.Sprintf("%s is dropped here, in %d tries, and passes to the control port", what, s.lost)

@@ -76,7 +76,7 @@ type Limits struct {
 	OpenBurst   int           // sessions that one /32 or /64 can open at once: 60; a /24 or /48 four times as many
 	OpenRefill  time.Duration // after which it can open one more: 1 s; a /24 or /48 a quarter of it
 	Connections int           // HTTPS connections: 2,048
-	PerSource   int           // HTTPS connections of one /32 or /64: 32; of a /24 or /48 four times as many
+	PerSource   int           // HTTPS connections of one /32 or /64: 64; of a /24 or /48 four times as many
 
 	HeaderOctets int           // request line and header fields of an HTTPS request: 16 KiB
 	BodyOctets   int64         // body of an HTTPS request: 4 KiB
@@ -100,7 +100,7 @@ func (l Limits) withDefaults() Limits {
 	l.OpenBurst = cmp.Or(l.OpenBurst, 60)
 	l.OpenRefill = cmp.Or(l.OpenRefill, time.Second)
 	l.Connections = cmp.Or(l.Connections, 2048)
-	l.PerSource = cmp.Or(l.PerSource, 32)
+	l.PerSource = cmp.Or(l.PerSource, 64)
 	l.HeaderOctets = cmp.Or(l.HeaderOctets, 16<<10)
 	l.BodyOctets = cmp.Or(l.BodyOctets, 4<<10)
 	l.Header = cmp.Or(l.Header, 5*time.Second)

@@ -111,8 +111,9 @@ func (s *Server) keep(svc *service, sess *session, raw []byte, remote netip.Addr
 	local, ttl := svc.sock.arrival()
 	nonce := s.store.nonce(sess.token, remote.Addr())
 	proven := sess.isProven(remote.Addr()) || bytes.Contains(raw, nonce[:]) && sess.prove(remote.Addr())
-	seq := sess.keep(wire.Receipt{
-		At:        now(),
+	at := now()
+	in := sess.keep(wire.Receipt{
+		At:        at,
 		Direction: wire.In,
 		Transport: "udp",
 		Local:     local,
@@ -125,7 +126,7 @@ func (s *Server) keep(svc *service, sess *session, raw []byte, remote netip.Addr
 	s.counters.kept.Add(1)
 	silence := wire.SilenceFailed
 	defer func() {
-		sess.receipts[seq-1].Silence = silence
+		in.Silence = silence
 		s.counters.silence(silence)
 	}()
 	var answer []byte
@@ -158,7 +159,7 @@ func (s *Server) keep(svc *service, sess *session, raw []byte, remote netip.Addr
 		Local:     local,
 		Remote:    remote,
 		Data:      bytes.Clone(answer),
-		Answers:   seq,
+		Answers:   in.Seq,
 	})
 }
 

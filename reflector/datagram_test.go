@@ -69,7 +69,9 @@ func TestFates(t *testing.T) {
 		{name: "ack", raw: func(k wire.Token) string { return request("ACK", k) }, kept: true, silence: wire.SilenceACK},
 		{
 			name: "response", kept: true, silence: wire.SilenceResponse,
-			raw: func(k wire.Token) string { return "SIP/2.0 200 OK\r\nCall-ID: " + wire.Tag{Token: k}.String() + "\r\n\r\n" },
+			raw: func(k wire.Token) string {
+				return "SIP/2.0 200 OK\r\nCall-ID: " + wire.Tag{Token: k}.String() + "\r\n\r\n"
+			},
 		},
 		{
 			name: "no SIP at all", kept: true, silence: wire.SilenceMalformed,

@@ -98,12 +98,18 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, id, method st
 	if !allow(w, r, method) {
 		return nil
 	}
-	secret, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	sess := s.store.authorize(id, secret)
+	var sess *session
+	if secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		sess = s.store.authorize(id, secret)
+	}
 	if sess == nil {
-		problem(w, http.StatusNotFound, "no such session", "it has expired or was ended, or the secret is wrong: open a new one")
+		noSession(w)
 	}
 	return sess
+}
+
+func noSession(w http.ResponseWriter) {
+	problem(w, http.StatusNotFound, "no such session", "it has expired or was ended, or the secret is wrong: open a new one")
 }
 
 func (s *Server) open(w http.ResponseWriter, r *http.Request) {
@@ -205,14 +211,18 @@ func (s *Server) receipts(w http.ResponseWriter, r *http.Request, sess *session)
 		return
 	}
 	s.counters.polls.Add(1)
-	receipts, dropped := sess.after(r.Context(), s.stop, after, wait)
+	pages, dropped, ok := sess.after(r.Context(), s.stop, after, wait)
 	s.counters.polls.Add(-1)
 	sess.leave()
-	s.writeReceipts(w, after, receipts, dropped)
+	if !ok {
+		noSession(w)
+		return
+	}
+	s.writeReceipts(w, after, pages, dropped)
 }
 
 // writeReceipts writes a wire.Receipts one receipt at a time, so that an answer of any size takes no memory of its own.
-func (s *Server) writeReceipts(w http.ResponseWriter, next uint64, receipts []wire.Receipt, dropped int) {
+func (s *Server) writeReceipts(w http.ResponseWriter, next uint64, pages [][]wire.Receipt, dropped int) {
 	// Not every ResponseWriter has deadlines; the server's has.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.cfg.Limits.Answer))
 	w.Header().Set("Content-Type", "application/json")
@@ -222,14 +232,18 @@ func (s *Server) writeReceipts(w http.ResponseWriter, next uint64, receipts []wi
 	out := bufio.NewWriterSize(w, 16<<10)
 	enc := json.NewEncoder(out)
 	out.WriteString(`{"receipts":[`)
-	for i := range receipts {
-		if i > 0 {
-			out.WriteByte(',')
+	first := true
+	for _, page := range pages {
+		for i := range page {
+			if !first {
+				out.WriteByte(',')
+			}
+			first = false
+			if enc.Encode(&page[i]) != nil {
+				return // the client is gone: the connection's writes fail
+			}
+			next = page[i].Seq
 		}
-		if enc.Encode(&receipts[i]) != nil {
-			return // the client is gone: the connection's writes fail
-		}
-		next = receipts[i].Seq
 	}
 	out.WriteString(`],"next":` + strconv.FormatUint(next, 10))
 	if dropped > 0 {

@@ -1,10 +1,12 @@
 package reflector
 
 import (
-	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,9 +37,11 @@ type recorder struct {
 	fault func() error // called for every write
 }
 
-func (r *recorder) read([]byte) (int, netip.AddrPort, error) { return 0, netip.AddrPort{}, net.ErrClosed }
-func (r *recorder) arrival() (netip.AddrPort, int)           { return here, r.ttl }
-func (r *recorder) Close() error                             { return nil }
+func (r *recorder) read([]byte) (int, netip.AddrPort, error) {
+	return 0, netip.AddrPort{}, net.ErrClosed
+}
+func (r *recorder) arrival() (netip.AddrPort, int) { return here, r.ttl }
+func (r *recorder) Close() error                   { return nil }
 
 func (r *recorder) write(b []byte, local, remote netip.AddrPort) error {
 	if r.fault != nil {
@@ -96,8 +100,9 @@ func (b *bench) in(raw string, remote netip.AddrPort) []sent {
 
 // receiptsOf returns a session's receipts.
 func receiptsOf(s *session) []wire.Receipt {
-	r, _ := s.after(context.Background(), nil, 0, 0)
-	return r
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Concat(s.since(0)...)
 }
 
 // request is a SIP request with a session's token in it, large enough for any answer.
@@ -120,3 +125,5 @@ func TestRequestParses(t *testing.T) {
 		t.Errorf("%q", raw)
 	}
 }
+
+func textLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

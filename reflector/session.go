@@ -26,12 +26,13 @@ type session struct {
 	used  atomic.Int64 // when it last heard of its client, on the store's clock
 
 	mu       sync.Mutex
-	gone     bool // ended: nothing is taken and nothing leaves any more
-	receipts []wire.Receipt
-	payload  int   // octets in receipts
-	charged  int64 // octets of memory, as the store counts it
-	dropped  int   // messages that got no receipt
-	renewals int   // left
+	gone     bool             // ended: nothing is taken and nothing leaves any more
+	pages    [][]wire.Receipt // all but the last one full
+	receipts int              // in them
+	payload  int              // octets in them
+	charged  int64            // octets of memory, as the store counts it
+	dropped  int              // messages that got no receipt
+	renewals int              // left
 
 	proven  []netip.Addr // addresses that answers have been shown to reach
 	answers int          // sent to others
@@ -40,21 +41,29 @@ type session struct {
 	wake  chan struct{} // closed when there is something new for them; nil when nobody waits
 }
 
+// pageSize is how many receipts stand together. Pages are never copied, neither when the session grows nor for a poll.
+const pageSize = 64
+
 // receiptOverhead is what a receipt takes beside its payload, rounded up, so that many small datagrams are accounted for.
 const receiptOverhead = 256
 
 // room says whether one more receipt of n octets fits into the budget.
 func (s *session) room(n int) bool {
-	return len(s.receipts) < s.limits.Messages && s.payload+n <= s.limits.SessionOctets
+	return s.receipts < s.limits.Messages && s.payload+n <= s.limits.SessionOctets
 }
 
-// keep adds a receipt and returns its sequence number.
-func (s *session) keep(r wire.Receipt) uint64 {
-	r.Seq = uint64(len(s.receipts)) + 1
-	s.receipts = append(s.receipts, r)
+// keep adds a receipt, numbers it and returns where it is kept. It may be changed there until the session is unlocked.
+func (s *session) keep(r wire.Receipt) *wire.Receipt {
+	if s.receipts == pageSize*len(s.pages) {
+		s.pages = append(s.pages, make([]wire.Receipt, 0, pageSize))
+	}
+	s.receipts++
+	r.Seq = uint64(s.receipts)
+	page := &s.pages[len(s.pages)-1]
+	*page = append(*page, r)
 	s.payload += len(r.Data)
 	s.charged += int64(len(r.Data)) + receiptOverhead
-	return r.Seq
+	return &(*page)[len(*page)-1]
 }
 
 // notify wakes the waiting polls.
@@ -75,13 +84,24 @@ func (s *session) prove(addr netip.Addr) bool {
 	return true
 }
 
+// since returns the receipts after the given sequence number, page by page.
+func (s *session) since(seq uint64) [][]wire.Receipt {
+	if seq >= uint64(s.receipts) {
+		return nil
+	}
+	pages := slices.Clone(s.pages[seq/pageSize:])
+	pages[0] = pages[0][seq%pageSize:]
+	return pages
+}
+
 // after returns the receipts after the given sequence number. If there are none it waits for one, at most for the given
-// time, and no longer than ctx and stop allow or the session lives. The receipts returned do not change any more.
-func (s *session) after(ctx context.Context, stop <-chan struct{}, seq uint64, wait time.Duration) (receipts []wire.Receipt, dropped int) {
+// time, and no longer than ctx and stop allow. The receipts returned do not change any more. ok is false when the session
+// has ended.
+func (s *session) after(ctx context.Context, stop <-chan struct{}, seq uint64, wait time.Duration) (pages [][]wire.Receipt, dropped int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var timeout <-chan time.Time
-	for wait > 0 && !s.gone && seq >= uint64(len(s.receipts)) {
+	for wait > 0 && !s.gone && seq >= uint64(s.receipts) {
 		if timeout == nil {
 			timer := time.NewTimer(wait)
 			defer timer.Stop()
@@ -103,10 +123,7 @@ func (s *session) after(ctx context.Context, stop <-chan struct{}, seq uint64, w
 		}
 		s.mu.Lock()
 	}
-	if n := uint64(len(s.receipts)); seq < n {
-		receipts = s.receipts[seq:n:n]
-	}
-	return receipts, s.dropped
+	return s.since(seq), s.dropped, !s.gone
 }
 
 // enter counts a waiting poll, or says that it is one too many.
@@ -136,8 +153,8 @@ func (s *session) end() (charged int64, receipts, dropped int) {
 		return 0, 0, 0
 	}
 	s.gone = true
-	charged, receipts, dropped = s.charged, len(s.receipts), s.dropped
-	s.receipts, s.payload, s.charged = nil, 0, 0
+	charged, receipts, dropped = s.charged, s.receipts, s.dropped
+	s.pages, s.receipts, s.payload, s.charged = nil, 0, 0, 0
 	s.notify()
 	return charged, receipts, dropped
 }

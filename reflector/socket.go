@@ -1,6 +1,7 @@
 package reflector
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 
@@ -20,6 +21,9 @@ type socket interface {
 	Close() error
 }
 
+// readBuffer is the room in octets for datagrams that wait to be read: a flood is shed faster than it comes, if only just.
+const readBuffer = 1 << 20
+
 // newSocket wraps what a Network opened.
 func newSocket(conn net.PacketConn, local netip.AddrPort) socket {
 	udp, ok := conn.(*net.UDPConn)
@@ -27,12 +31,17 @@ func newSocket(conn net.PacketConn, local netip.AddrPort) socket {
 		return &packetSocket{PacketConn: conn, local: local}
 	}
 	s := &udpSocket{UDPConn: udp, local: local}
+	_ = udp.SetReadBuffer(readBuffer) // the system may give less
 	// Where the system has no such control messages, receipts have no TTL; nothing else depends on it but the local
 	// address on a wildcard socket.
+	flags4, flags6 := ipv4.FlagTTL, ipv6.FlagHopLimit
+	if local.Addr().IsUnspecified() {
+		flags4, flags6 = flags4|ipv4.FlagDst, flags6|ipv6.FlagDst
+	}
 	if local.Addr().Is4() {
-		_ = ipv4.NewPacketConn(udp).SetControlMessage(ipv4.FlagTTL|ipv4.FlagDst, true)
+		_ = ipv4.NewPacketConn(udp).SetControlMessage(flags4, true)
 	} else {
-		_ = ipv6.NewPacketConn(udp).SetControlMessage(ipv6.FlagHopLimit|ipv6.FlagDst, true)
+		_ = ipv6.NewPacketConn(udp).SetControlMessage(flags6, true)
 	}
 	return s
 }
@@ -44,6 +53,14 @@ type udpSocket struct {
 	local netip.AddrPort
 	oob   [128]byte
 	oobn  int
+	last  arrived // most datagrams of a client arrive as the one before, and parsing costs allocations
+}
+
+// arrived is a control message and what it says.
+type arrived struct {
+	oob   []byte
+	local netip.AddrPort
+	ttl   int
 }
 
 func (s *udpSocket) read(b []byte) (int, netip.AddrPort, error) {
@@ -53,16 +70,24 @@ func (s *udpSocket) read(b []byte) (int, netip.AddrPort, error) {
 }
 
 func (s *udpSocket) arrival() (netip.AddrPort, int) {
+	if oob := s.oob[:s.oobn]; !s.last.local.IsValid() || !bytes.Equal(oob, s.last.oob) {
+		local, ttl := s.parse(oob)
+		s.last = arrived{append(s.last.oob[:0], oob...), local, ttl}
+	}
+	return s.last.local, s.last.ttl
+}
+
+func (s *udpSocket) parse(oob []byte) (netip.AddrPort, int) {
 	var dst net.IP
 	var ttl int
 	if s.local.Addr().Is4() {
 		var cm ipv4.ControlMessage
-		if cm.Parse(s.oob[:s.oobn]) == nil {
+		if cm.Parse(oob) == nil {
 			dst, ttl = cm.Dst, cm.TTL
 		}
 	} else {
 		var cm ipv6.ControlMessage
-		if cm.Parse(s.oob[:s.oobn]) == nil {
+		if cm.Parse(oob) == nil {
 			dst, ttl = cm.Dst, cm.HopLimit
 		}
 	}

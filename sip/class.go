@@ -1,6 +1,5 @@
 package sip
 
-
 // Octet classes, as bits: a run of a value ends where an octet has one of the bits asked for, which makes every run one
 // load and one test per octet. Octets with no bit at all are ordinary.
 const (

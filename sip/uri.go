@@ -29,7 +29,7 @@ func (s *scanner) uri(m []byte, i int) int {
 			return s.upTo(PartURI, m, i, cAngle)
 		}
 	}
-	s.add(PartScheme, i, colon)
+	s.put(PartScheme, i, colon, 0, 0)
 	scheme := m[i:colon]
 	i = colon + 1
 	switch {
@@ -45,18 +45,23 @@ func (s *scanner) uri(m []byte, i int) int {
 func (s *scanner) authority(m []byte, i int) int {
 	const stop = cAngle | cSemi | cColon | cQuery
 	j := until(m, i, stop|cAt)
-	// A user part may hold ; ? and, before the password, a colon (RFC 3261 25.1 user-unreserved): these prove nothing as long
-	// as an @ can come.
-	if user := until(m, j, cAngle|cAt); at(m, user, '@') {
-		if colon := until(m[:user], i, cColon); colon < user {
-			s.trimmed(PartUser, m, i, colon)
-			i = colon + 1
-			s.trimmed(PartPassword, m, i, user)
-		} else {
-			s.trimmed(PartUser, m, i, user)
+	if j < len(m) && m[j] != '>' {
+		// A user part may hold ; ? and, before the password, a colon (RFC 3261 25.1 user-unreserved): these prove nothing as
+		// long as an @ can come.
+		user := j
+		if m[j] != '@' {
+			user = until(m, j, cAngle|cAt)
 		}
-		i = user + 1
-		j = until(m, i, stop)
+		if at(m, user, '@') {
+			if colon := j + until(m[j:user], 0, cColon); colon < user {
+				s.trimmed(PartUser, m, i, colon)
+				s.trimmed(PartPassword, m, colon+1, user)
+			} else {
+				s.trimmed(PartUser, m, i, user)
+			}
+			i = user + 1
+			j = until(m, i, stop)
+		}
 	}
 	if i = skipLWS(m, i); at(m, i, '[') {
 		// The colons of an IPv6 reference do not announce a port.
@@ -87,13 +92,13 @@ func (s *scanner) uriParams(m []byte, i int) int {
 		case n0 == n1:
 			s.add(PartURI, n0, v1) // "=x": a value without a name
 		case eq == v1:
-			s.addNamed(PartURIParam, n0, n1, n0, n1)
+			s.put(PartURIParam, n0, n1, n0, n1)
 		default:
 			v0 := skipLWS(m[:v1], eq+1)
 			if v0 == v1 {
 				v0, v1 = n0, eq+1
 			}
-			s.addNamed(PartURIParam, v0, v1, n0, n1)
+			s.put(PartURIParam, v0, v1, n0, n1)
 		}
 	}
 	if at(m, i, '?') {

@@ -92,50 +92,44 @@ func (s *scanner) address(m []byte, i int, sep uint16) int {
 
 // params names header parameters, *( SEMI name [ EQUAL value ] ), up to the end of the value.
 func (s *scanner) params(m []byte, i int, sep uint16) int {
+	stop := cLWS | cSemi | cQuote | cAngle | sep
 	for i < len(m) {
-		k := class[m[i]]
-		switch {
-		case k&cSemi != 0:
-			i = s.param(m, i+1, sep)
-		case k&cLWS != 0:
-			i++
-		case k&sep != 0:
-			return i
-		default:
-			j := junk(m, i, sep)
-			s.add(PartValue, i, trimLWS(m, i, j))
-			i = j
+		if m[i] != ';' {
+			k := class[m[i]]
+			switch {
+			case k&cLWS != 0:
+				i++
+			case k&sep != 0:
+				return i
+			default:
+				j := junk(m, i, sep)
+				s.add(PartValue, i, trimLWS(m, i, j))
+				i = j
+			}
+			continue
 		}
+		n0 := skipLWS(m, i+1)
+		n1 := until(m, n0, stop|cEqual)
+		if i = n1; n0 == n1 {
+			continue
+		}
+		eq := skipLWS(m, n1)
+		if !at(m, eq, '=') {
+			s.put(PartParam, n0, n1, n0, n1)
+			continue
+		}
+		v0 := skipLWS(m, eq+1)
+		if i = v0; !at(m, v0, '"') {
+			i = until(m, v0, stop)
+		} else if q := quoted(m, v0); q > 0 {
+			i = q
+		}
+		if v0 == i {
+			v0, i = n0, eq+1
+		}
+		s.put(PartParam, v0, i, n0, n1)
 	}
 	return len(m)
-}
-
-// param names the parameter after a semicolon and returns where it ends.
-func (s *scanner) param(m []byte, i int, sep uint16) int {
-	stop := cLWS | cSemi | cQuote | cAngle | sep
-	n0 := skipLWS(m, i)
-	n1 := until(m, n0, stop|cEqual)
-	if n0 == n1 {
-		return n0
-	}
-	eq := skipLWS(m, n1)
-	if !at(m, eq, '=') {
-		s.addNamed(PartParam, n0, n1, n0, n1)
-		return n1
-	}
-	v0 := skipLWS(m, eq+1)
-	v1 := v0
-	if !at(m, v0, '"') {
-		v1 = until(m, v0, stop)
-	} else if q := quoted(m, v0); q > 0 {
-		v1 = q
-	}
-	if v0 == v1 {
-		s.addNamed(PartParam, n0, eq+1, n0, n1)
-		return eq + 1
-	}
-	s.addNamed(PartParam, v0, v1, n0, n1)
-	return v1
 }
 
 // junk returns where the run of octets from i on ends that no grammar explains: at the next semicolon or separator outside

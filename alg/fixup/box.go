@@ -46,8 +46,7 @@ type Box struct {
 	owner    map[endpoint]netip.AddrPort // the inverse: who has a public port
 	users    map[endpoint]int            // flows on a mapping, by inside endpoint
 	expected map[expectKey]*expectation
-	age      uint64 // counts expectations
-	sweepAt  int    // flows that trigger the next sweep
+	sweepAt  int // flows that trigger the next sweep
 	chance   *rand.Rand
 }
 
@@ -77,9 +76,10 @@ type flow struct {
 	helper  bool // the style looks at its payload
 	until   time.Time
 
-	forced   uint16 // see rememberViaPort
-	invite   uint32 // CSeq of the last INVITE
-	register uint32 // and of the last REGISTER
+	forced   uint16         // see rememberViaPort
+	invite   uint32         // CSeq of the last INVITE
+	register uint32         // and of the last REGISTER
+	expects  []*expectation // oldest first
 }
 
 // NewBox makes the box of a network on its own. Latency, loss and the outside

@@ -2,6 +2,7 @@ package fixup
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -38,7 +39,6 @@ type expectation struct {
 	until    time.Time
 	inactive bool // a registration without its 200 yet
 	stays    bool // more than one flow may use it
-	age      uint64
 }
 
 type expectResult int
@@ -54,32 +54,29 @@ const (
 // nf_conntrack_expect.c). Beyond the limit of a class the oldest one goes.
 func (b *Box) expect(e *expectation, now time.Time) expectResult {
 	if old := b.awaited(e.expectKey, now); old != nil {
-		same := old.flow == e.flow && old.class == e.class
 		switch {
-		case same:
-			delete(b.expected, e.expectKey)
+		case old.flow == e.flow && old.class == e.class:
+			b.forget(old)
 		case e.class != classSignalling:
 			return expectAlready
 		default:
 			return expectBusy
 		}
 	}
-	var oldest *expectation
 	count := 0
-	for _, x := range b.expected {
-		if x.flow == e.flow && x.class == e.class {
-			count++
-			if oldest == nil || x.age < oldest.age {
+	var oldest *expectation
+	for _, x := range e.flow.expects {
+		if x.class == e.class {
+			if count++; oldest == nil {
 				oldest = x
 			}
 		}
 	}
 	if count >= classLimit[e.class] {
-		delete(b.expected, oldest.expectKey)
+		b.forget(oldest)
 	}
-	b.age++
-	e.age = b.age
 	b.expected[e.expectKey] = e
+	e.flow.expects = append(e.flow.expects, e)
 	return expectDone
 }
 
@@ -88,7 +85,7 @@ func (b *Box) expect(e *expectation, now time.Time) expectResult {
 func (b *Box) awaited(k expectKey, now time.Time) *expectation {
 	e := b.expected[k]
 	if e != nil && now.After(e.until) {
-		delete(b.expected, k)
+		b.forget(e)
 		e = nil
 	}
 	return e
@@ -102,16 +99,21 @@ func (b *Box) claim(k expectKey, now time.Time) *expectation {
 		return nil
 	}
 	if !e.stays {
-		delete(b.expected, k)
+		b.forget(e)
 	}
 	return e
 }
 
+func (b *Box) forget(e *expectation) {
+	delete(b.expected, e.expectKey)
+	e.flow.expects = slices.DeleteFunc(e.flow.expects, func(x *expectation) bool { return x == e })
+}
+
 // flush forgets what a flow expects of the classes that which accepts.
 func (b *Box) flush(f *flow, which func(class) bool) {
-	for k, e := range b.expected {
-		if e.flow == f && which(e.class) {
-			delete(b.expected, k)
+	for _, e := range slices.Clone(f.expects) {
+		if which(e.class) {
+			b.forget(e)
 		}
 	}
 }

@@ -26,12 +26,12 @@ func literals(kinds ...[]string) finder {
 	kind := slices.Concat(kinds...)
 	return func(m *message, from int) (span, bool) {
 		body := bodyAt(m.buf)
-		for at := 0; at < len(m.buf); {
+		for at := bytes.LastIndexByte(m.buf[:from], '\n') + 1; at < len(m.buf); {
 			end := len(m.buf)
 			if n := bytes.IndexByte(m.buf[at:], '\n'); n >= 0 {
 				end = at + n + 1
 			}
-			if end > from && slices.Contains(kind, lineKind(m.buf[at:end], at, body)) {
+			if slices.Contains(kind, lineKind(m.buf[at:end], at, body)) {
 				for i := max(at, from); i < end; i++ {
 					if s, ok := literalAt(m.buf, i); ok {
 						return s, true
@@ -106,11 +106,12 @@ func swapped(m *message, s span) string {
 func outbound(m *message, _ span) bool { return m.out }
 func inbound(m *message, _ span) bool  { return !m.out }
 
-// setLength makes Content-Length true, if there is one.
+// setLength makes Content-Length true where rows above have changed something,
+// if there is one.
 func setLength(m *message) bool {
 	off, end, how := fieldLength.header(m.buf, 0, m.six())
 	body := bodyAt(m.buf)
-	if how != found || off > body {
+	if !m.edited || how != found || off > body {
 		return true
 	}
 	return m.splice(off, end, strconv.Itoa(len(m.buf)-body))

@@ -24,7 +24,7 @@ func linuxSDP(m *message) bool {
 		return true
 	}
 	media, hasMedia := netip.Addr{}, false
-	session, _, hasSession := m.sdpAddr(start, "c=")
+	session, hasSession := m.sdpAddr(start, "c=")
 	if hasSession {
 		media, hasMedia = session, true
 	}
@@ -39,7 +39,7 @@ func linuxSDP(m *message) bool {
 			return false
 		}
 		at = next
-		own, _, hasOwn := m.sdpAddr(at, "c=")
+		own, hasOwn := m.sdpAddr(at, "c=")
 		switch {
 		case hasOwn:
 			media, hasMedia = own, true
@@ -48,7 +48,8 @@ func linuxSDP(m *message) bool {
 		default:
 			return false
 		}
-		if media, how = m.expectMedia(media, port, class); how != found {
+		var ok bool
+		if media, ok = m.expectMedia(media, port, class); !ok {
 			return false
 		}
 		if hasOwn && m.flow.translated() && !(m.putAddr(at, "c=", media) == found && m.putLength()) {
@@ -98,19 +99,20 @@ search:
 // expectMedia opens the pinholes for a pair of RTP and RTCP and returns the
 // address that stands for addr on the other side (set_expected_rtp_rtcp,
 // nf_nat_sdp_media). Media of a third party are none of its business
-// (sip_direct_media). What another flow has announced already is not expected
-// twice: the message is dropped.
-func (m *message) expectMedia(addr netip.Addr, port uint16, c class) (netip.Addr, match) {
+// (sip_direct_media). What another flow has announced already, or this one for
+// another kind of media (a bundle), is not expected twice: the message is
+// dropped, but only where addresses are translated.
+func (m *message) expectMedia(addr netip.Addr, port uint16, c class) (netip.Addr, bool) {
 	if addr != m.src.Addr() {
-		return addr, found
+		return addr, true
 	}
 	key := expectKey{"udp", m.newDst.Addr(), netip.AddrPortFrom(addr, port)}
 	if e := m.box.awaited(key, m.now); e != nil && e.flow != m.flow && e.class == c && e.saved == e.at {
-		return addr, found
+		return addr, true
 	}
 	public := m.newSrc.Addr()
 	even := port &^ 1
-	var opened []expectKey
+	var opened []*expectation
 	for _, p := range []uint16{even, even + 1} {
 		e := &expectation{
 			expectKey: expectKey{"udp", m.newDst.Addr(), netip.AddrPortFrom(public, p)},
@@ -120,14 +122,14 @@ func (m *message) expectMedia(addr netip.Addr, port uint16, c class) (netip.Addr
 			until:     m.now.Add(lifeExpected),
 		}
 		if r := m.box.expect(e, m.now); r != expectDone && (r != expectAlready || m.flow.translated()) {
-			for _, k := range opened {
-				delete(m.box.expected, k)
+			for _, x := range opened {
+				m.box.forget(x)
 			}
-			return addr, broken
+			return addr, false
 		}
-		opened = append(opened, e.expectKey)
+		opened = append(opened, e)
 	}
-	return public, found
+	return public, true
 }
 
 // sdpLine finds the first line of a type at or after from, up to one of the
@@ -178,13 +180,13 @@ func (m *message) sdpLine(from int, kind, stop string) (off, end int, how match)
 }
 
 // sdpAddr reads the first line of a type before the next media description.
-func (m *message) sdpAddr(from int, kind string) (netip.Addr, span, bool) {
-	off, end, how := m.sdpLine(from, kind, "m=")
+func (m *message) sdpAddr(from int, kind string) (netip.Addr, bool) {
+	off, _, how := m.sdpLine(from, kind, "m=")
 	if how != found {
-		return netip.Addr{}, span{}, false
+		return netip.Addr{}, false
 	}
 	addr, _, ok := readAddr(m.buf, off, m.six(), false)
-	return addr, span{off: off, end: end}, ok
+	return addr, ok
 }
 
 // putAddr writes an address into such a line. It is none when there is no such

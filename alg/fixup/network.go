@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -23,7 +24,7 @@ type Config struct {
 	// Loss is the share of datagrams that get lost between the box and the
 	// outside, 0 to 1, in each direction on its own. TCP never loses anything.
 	Loss float64
-	// Seed fixes which datagrams get lost.
+	// Seed fixes which datagrams get lost, and what else is left to chance.
 	Seed uint64
 	// NoNAT makes the box a stateful filter that translates nothing.
 	NoNAT bool
@@ -43,11 +44,11 @@ type Config struct {
 type Network struct {
 	box     *Box
 	latency time.Duration
+	loss    float64
 	inside  *Host
 	outside *Host
 
 	mu     sync.Mutex // guards what follows and the tables of both hosts
-	loss   float64
 	out    *rand.Rand // fate of the datagrams to the outside
 	in     *rand.Rand // and of those from there
 	open   map[io.Closer]struct{}
@@ -183,7 +184,7 @@ const ephemeralFirst, ephemeralLast = 49152, 65535
 func newHost(n *Network, addrs []netip.Addr) *Host {
 	return &Host{
 		net:   n,
-		addrs: addrs,
+		addrs: slices.Clone(addrs),
 		udp:   make(map[netip.AddrPort]*packetConn),
 		tcp:   make(map[netip.AddrPort]*listener),
 		conns: make(map[tuple]*conn),
@@ -192,16 +193,9 @@ func newHost(n *Network, addrs []netip.Addr) *Host {
 }
 
 // Addrs lists the addresses of the host, the default one of a family first.
-func (h *Host) Addrs() []netip.Addr { return append([]netip.Addr(nil), h.addrs...) }
+func (h *Host) Addrs() []netip.Addr { return slices.Clone(h.addrs) }
 
-func (h *Host) owns(a netip.Addr) bool {
-	for _, x := range h.addrs {
-		if x == a {
-			return true
-		}
-	}
-	return false
-}
+func (h *Host) owns(a netip.Addr) bool { return slices.Contains(h.addrs, a) }
 
 // source is the address that the host uses towards to, or the zero Addr when
 // it has none of that family.

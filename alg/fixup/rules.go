@@ -17,7 +17,8 @@ type message struct {
 	src, dst       netip.AddrPort // as it came
 	newSrc, newDst netip.AddrPort // as it leaves; a rule may redirect newDst
 
-	buf []byte
+	buf    []byte
+	edited bool // a rule has changed buf
 }
 
 // splice replaces buf[off:end]. It refuses, which drops the message, what would
@@ -26,6 +27,7 @@ func (m *message) splice(off, end int, text string) bool {
 	if len(m.buf)-(end-off)+len(text) > maxDatagram {
 		return false
 	}
+	m.edited = m.edited || string(m.buf[off:end]) != text
 	if len(text) == end-off {
 		copy(m.buf[off:end], text)
 		return true

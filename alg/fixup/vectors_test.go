@@ -31,7 +31,7 @@ type vector struct {
 	nat   []string // a mapping that the router must make: protocol, inside, public
 }
 
-func readVector(t *testing.T, file string) vector {
+func readVector(t testing.TB, file string) vector {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -86,7 +86,7 @@ func readVector(t *testing.T, file string) vector {
 // octets decodes a section: lines that end in CRLF on the wire, or, in a
 // "quoted" section, Go string literals that follow each other without anything
 // between them.
-func octets(t *testing.T, f txtar.File) []byte {
+func octets(t testing.TB, f txtar.File) []byte {
 	t.Helper()
 	data := bytes.ReplaceAll(f.Data, []byte("\r\n"), []byte("\n"))
 	if !strings.HasSuffix(f.Name, " quoted") {

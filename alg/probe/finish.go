@@ -9,44 +9,90 @@ import (
 	"nofixup/alg"
 )
 
-// need is how many tries prove a drop at the loss measured so far on the control flows.
-func (r *runner) need() int {
+// tally counts what became of the messages of one flow, or of several, in each direction.
+type tally struct {
+	sent, received    int // outbound
+	replied, answered int // inbound
+}
+
+// tallies counts by flow. Messages that break the rules on purpose measure nothing: they may be dropped for that.
+func (r *runner) tallies() map[*flow]*tally {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
-	worst := 0.0
-	for _, outbound := range []bool{true, false} {
-		var lost, total int
-		for _, m := range r.ledger.order {
-			switch {
-			case !m.flow.Path.Control || m.step.Breaks != "":
-			case outbound:
-				total++
-				if m.receipt == nil {
-					lost++
-				}
-			case m.reply != nil:
-				total++
-				if m.answer == nil {
-					lost++
-				}
+	out := map[*flow]*tally{}
+	for _, f := range r.flows {
+		if f != nil {
+			out[f] = new(tally)
+		}
+	}
+	for _, m := range r.ledger.order {
+		if m.step.Breaks != "" || m.failed != nil {
+			continue
+		}
+		t := out[m.flow]
+		t.sent++
+		if m.receipt != nil {
+			t.received++
+		}
+		if m.reply != nil {
+			t.replied++
+			if m.answer != nil {
+				t.answered++
 			}
 		}
-		if lost < total { // else nothing can be measured: the control port is closed
-			worst = max(worst, alg.LossEstimate(lost, total))
+	}
+	return out
+}
+
+// need is how many tries prove a drop at the loss measured so far on the control flows. A control flow on which nothing
+// arrives at all is closed, not lossy.
+func (r *runner) need(tallies map[*flow]*tally) int {
+	var all tally
+	for f, t := range tallies {
+		if !f.Path.Control {
+			continue
 		}
+		if t.received > 0 {
+			all.sent += t.sent
+			all.received += t.received
+		}
+		if t.answered > 0 {
+			all.replied += t.replied
+			all.answered += t.answered
+		}
+	}
+	worst := 0.0
+	if all.sent > 0 {
+		worst = alg.LossEstimate(all.sent-all.received, all.sent)
+	}
+	if all.replied > 0 {
+		worst = max(worst, alg.LossEstimate(all.replied-all.answered, all.replied))
 	}
 	if worst == 0 {
 		return alg.TriesUnmeasured()
 	}
-	// Two more than it takes now: what is lost later raises the estimate by which the judge counts.
-	return alg.Tries(worst) + 2
+	if n := alg.Tries(worst); n > 0 {
+		// Two more than it takes now: what is lost later raises the estimate by which the judge counts.
+		return n + 2
+	}
+	return maxTries // too lossy to prove anything, as far as a few messages tell: more of them may get through
 }
 
-// arrivedSome reports whether any try of a step got through and, if the reflector answered any, an answer came back.
-func (r *runner) arrivedSome(s Step) bool {
+// closed reports that a flow has lost enough messages, and delivered none, to be given up: outbound, or only its answers.
+func (t *tally) closed(need int) (outbound, inbound bool) {
+	return t.received == 0 && t.sent >= need, t.answered == 0 && t.replied >= need
+}
+
+// done reports whether nothing more is to be learnt from a step: some try of it got through and, if the reflector answered
+// any, an answer came back and its acknowledgement got through as well; or its flow is closed.
+func (r *runner) done(s Step, t *tally, need int) bool {
+	noWay, noAnswers := t.closed(need)
+	if noWay {
+		return true
+	}
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
-	var there, answered, back bool
+	var there, answered, back, acknowledged bool
 	for _, m := range r.ledger.order {
 		if m.step != s {
 			continue
@@ -57,44 +103,9 @@ func (r *runner) arrivedSome(s Step) bool {
 		}
 		answered = answered || m.reply != nil || m.receipt != nil && m.receipt.Silence == ""
 		back = back || m.answer != nil
+		acknowledged = acknowledged || !m.invite || m.ack != nil && m.ack.receipt != nil
 	}
-	return there && (back || !answered)
-}
-
-// deregister ends the registrations: a gateway keeps a pinhole for as long as one lives.
-func (r *runner) deregister(ctx context.Context) {
-	for try := 1; try <= 3 && ctx.Err() == nil; try++ {
-		var messages []*sent
-		for i, f := range r.flows {
-			if f == nil {
-				continue
-			}
-			r.ledger.mu.Lock()
-			calls := slices.Clone(f.calls)
-			r.ledger.mu.Unlock()
-			for _, call := range calls {
-				own, ok := r.own(f, call.step.Shape)
-				if call.receipt == nil || !ok {
-					continue // it never arrived: there is nothing to end
-				}
-				t := r.template(f, own)
-				tag := t.tag
-				tag.Number = call.number
-				step := Step{Flow: i, Name: stepDeregister, Shape: call.step.Shape, Role: call.step.Role}
-				m := &sent{
-					number: t.tag.Number, flow: f, step: step, try: try, at: time.Now(), raw: t.register(0, tag, try+1),
-				}
-				r.transmit(m)
-				messages = append(messages, m)
-			}
-		}
-		r.ledger.await(ctx, messages, r.patience())
-		for _, m := range messages {
-			if r.arrivedSome(m.step) {
-				m.flow.calls = nil
-			}
-		}
-	}
+	return there && (!answered || noAnswers || back && acknowledged)
 }
 
 // lastReceipts fetches what there is, so that a receipt that is missing afterwards is missing for good.
@@ -136,6 +147,7 @@ func (r *runner) end() {
 func (r *runner) report(ctx context.Context) *alg.Report {
 	evidence := r.evidence()
 	evidence.Complete = ctx.Err() == nil && r.asked.After(r.started)
+	r.unsent(ctx)
 	var judge alg.Judge
 	for _, c := range evidence.Cases(r.trials) {
 		judge.Add(c)
@@ -152,6 +164,47 @@ func (r *runner) report(ctx context.Context) *alg.Report {
 	return report
 }
 
+// unsent enters a trial for every planned step of which not even one message left: what was not sent must not pass for
+// clean. What the plan itself leaves out is no such step: a public address that is the local one, the end of a
+// registration that never came about, and anything after the first messages on a flow that lets nothing through.
+func (r *runner) unsent(ctx context.Context) {
+	tallies := r.tallies()
+	need := r.need(tallies)
+	left := map[Step]bool{}
+	refused := map[Step]error{}
+	r.ledger.mu.Lock()
+	for _, m := range r.ledger.order {
+		if m.failed == nil {
+			left[m.step] = true
+		} else {
+			refused[m.step] = m.failed
+		}
+	}
+	r.ledger.mu.Unlock()
+	for _, round := range append(slices.Clone(r.plan.Rounds), r.plan.Farewell) {
+		for _, s := range round.Steps {
+			f := r.flows[s.Flow]
+			if f == nil || left[s] || !r.ready(s) {
+				continue
+			}
+			if noWay, _ := tallies[f].closed(need); noWay {
+				continue
+			}
+			why := "the session's budget is used up"
+			switch {
+			case refused[s] != nil:
+				why = "this computer refuses to send it: " + refused[s].Error()
+			case ctx.Err() != nil:
+				why = "the run was cut short"
+			}
+			r.trials = append(r.trials, alg.Trial{
+				Kind: "step", Path: f.Path, Src: f.socket.local, Dst: f.plan.Target, At: time.Now(),
+				Outcome: alg.OutcomeFailed, Detail: s.Name + " with " + s.Shape + " address was not sent: " + why,
+			})
+		}
+	}
+}
+
 // evidence lays both sides of every message beside each other, the reflector's times brought to this computer's clock.
 func (r *runner) evidence() alg.Evidence {
 	l := r.ledger
@@ -166,7 +219,7 @@ func (r *runner) evidence() alg.Evidence {
 	}, Flows: []alg.Flow{}, Pairs: []alg.Pair{}}
 	control := map[controlKey]int{}
 	for seq, m := range l.order {
-		if m.raw == nil {
+		if m.failed != nil {
 			continue
 		}
 		out := alg.Pair{

@@ -18,9 +18,12 @@ type sent struct {
 	try     int
 	at      time.Time
 	raw     []byte
+	failed  error         // the system refused to send it
 	receipt *wire.Receipt // the reflector received it
 	reply   *wire.Receipt // the reflector answered it
 	answer  *reading      // the answer arrived
+	invite  bool          // the answer is to be acknowledged
+	ack     *sent         // the acknowledgement
 }
 
 // reading is a datagram that arrived here.
@@ -29,15 +32,18 @@ type reading struct {
 	raw []byte
 }
 
-// settled reports that nothing more is to come: it was received, and its answer, if there was one, arrived.
+// settled reports that nothing more is to come: it was received, its answer, if there was one, arrived, and so did the
+// acknowledgement of that.
 func (s *sent) settled() bool {
-	if s.receipt == nil {
+	switch {
+	case s.receipt == nil:
+		return false
+	case s.reply == nil:
+		return s.receipt.Silence != ""
+	case s.answer == nil:
 		return false
 	}
-	if s.reply == nil {
-		return s.receipt.Silence != ""
-	}
-	return s.answer != nil
+	return !s.invite || s.ack != nil && s.ack.receipt != nil
 }
 
 // ledger keeps what was sent, what the reflector reported, and what arrived here. Receipts and answers come in from other

@@ -19,6 +19,8 @@ type template struct {
 	server netip.Addr
 	nonce  string // from an earlier answer, empty before the first
 	media  uint16 // first of three even ports; each has its RTCP port above it
+	call   uint32 // number of the REGISTER that the message ends
+	cseq   int    // of a message that is not the first of its call
 	agent  string
 }
 
@@ -61,6 +63,8 @@ func (t *template) compose(step string) []byte {
 		return t.options()
 	case stepRegister:
 		return t.register(60, t.tag, 1)
+	case stepDeregister:
+		return t.register(0, wire.Tag{Token: t.tag.Token, Number: t.call}, t.cseq)
 	case stepInvite:
 		return t.invite()
 	case stepCanary:

@@ -24,6 +24,9 @@ func (r *runner) narrow(ctx context.Context) {
 	}
 	r.cfg.Plan.ViaAddresses = append(slices.Clone(r.cfg.Plan.ViaAddresses), news...)
 	r.plan.round("inner address", viaSteps(news))
+	for _, a := range news {
+		r.plan.farewell(shapeVia(a))
+	}
 	round := r.plan.Rounds[len(r.plan.Rounds)-1]
 	r.total += len(round.Steps)
 	r.round(ctx, round)

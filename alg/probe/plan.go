@@ -15,8 +15,9 @@ import (
 // Plan is what a probe will send, as data. What it holds does not depend on what is found: shapes and steps whose
 // addresses only the run tells are named, not filled in.
 type Plan struct {
-	Flows  []PlannedFlow
-	Rounds []Round
+	Flows    []PlannedFlow
+	Rounds   []Round
+	Farewell Round // what is sent at the end, however that comes about
 }
 
 // PlannedFlow is a source and a destination: every step belongs to one.
@@ -96,6 +97,11 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 	p.round("without addresses", []Step{{
 		Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq",
 	}})
+	shapes := []string{alg.ShapeLocal}
+	for _, a := range opts.ViaAddresses {
+		shapes = append(shapes, shapeVia(a))
+	}
+	p.farewell(shapes...)
 	return p
 }
 
@@ -110,7 +116,20 @@ func viaSteps(addrs []netip.Addr) []Step {
 
 // round adds a round with the steps on every flow that they fit.
 func (p *Plan) round(name string, steps []Step) {
-	r := Round{Name: name}
+	p.Rounds = append(p.Rounds, Round{Name: name, Steps: p.spread(steps)})
+}
+
+// farewell ends the registrations of the given shapes.
+func (p *Plan) farewell(shapes ...string) {
+	p.Farewell.Name = "goodbye"
+	for _, shape := range shapes {
+		p.Farewell.Steps = append(p.Farewell.Steps, p.spread([]Step{{Name: stepDeregister, Shape: shape}})...)
+	}
+}
+
+// spread puts the steps on every flow that they fit.
+func (p *Plan) spread(steps []Step) []Step {
+	var out []Step
 	for i, f := range p.Flows {
 		for _, s := range steps {
 			if addr, ok := strings.CutPrefix(s.Shape, "via "); ok {
@@ -122,15 +141,15 @@ func (p *Plan) round(name string, steps []Step) {
 			if f.Path.Control {
 				s.Role = alg.RoleControl
 			}
-			r.Steps = append(r.Steps, s)
+			out = append(out, s)
 		}
 	}
-	p.Rounds = append(p.Rounds, r)
+	return out
 }
 
 // Steps is the number of steps in all rounds.
 func (p *Plan) Steps() int {
-	n := 0
+	n := len(p.Farewell.Steps)
 	for _, r := range p.Rounds {
 		n += len(r.Steps)
 	}
@@ -139,12 +158,19 @@ func (p *Plan) Steps() int {
 
 // Print writes the plan as a table.
 func (p *Plan) Print(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var table strings.Builder
+	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "round\tpath\trole\tstep\taddresses\tbreaks")
-	for i, r := range p.Rounds {
+	for i, r := range append(slices.Clone(p.Rounds), p.Farewell) {
 		for _, s := range r.Steps {
 			fmt.Fprintf(tw, "%d %s\t%s\t%s\t%s\t%s\t%s\n", i+1, r.Name, p.Flows[s.Flow].Path, s.Role, s.Name, s.Shape, s.Breaks)
 		}
 	}
-	return tw.Flush()
+	tw.Flush() // cannot fail
+	for line := range strings.Lines(table.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -143,6 +143,7 @@ func (r *runner) bind(ctx context.Context) error {
 		if err != nil {
 			// An address family without a way there is not tested, and not asked for either.
 			noRoute = err
+			r.notes = append(r.notes, fmt.Sprintf("IPv%d was not tested: %v", p.Path.Family, err))
 			continue
 		}
 		if !r.local.IsValid() || local.Is4() {
@@ -216,7 +217,7 @@ func (r *runner) work(ctx context.Context) {
 			r.mu.Unlock()
 		}
 	})
-	for _, round := range r.plan.Rounds {
+	for _, round := range append(slices.Clone(r.plan.Rounds), r.plan.Farewell) {
 		for _, s := range round.Steps {
 			if r.flows[s.Flow] != nil {
 				r.total++
@@ -230,10 +231,14 @@ func (r *runner) work(ctx context.Context) {
 		r.round(ctx, round)
 	}
 	r.narrow(ctx)
-	// Whatever happened, no registration stays behind.
-	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye+4*r.rtt)
-	defer cancel()
-	r.deregister(bye)
+	// Whatever happened, no registration stays behind: a gateway keeps a pinhole for as long as one lives.
+	bye := ctx
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		bye, cancel = context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		defer cancel()
+	}
+	r.round(bye, r.plan.Farewell)
 	r.lastReceipts(bye)
 }
 
@@ -243,8 +248,15 @@ func (r *runner) patience() time.Duration { return 300*time.Millisecond + 4*r.rt
 // round sends the steps of a round until each is settled or has been lost often enough to prove a drop. Tries double from
 // one wait to the next, so that a drop is proven within a few waits. Around the repetitions go messages known to be good.
 func (r *runner) round(ctx context.Context, round Round) {
+	tallies := r.tallies()
+	need := r.need(tallies)
 	open := slices.DeleteFunc(slices.Clone(round.Steps), func(s Step) bool {
-		return r.flows[s.Flow] == nil || !r.ready(s)
+		f := r.flows[s.Flow]
+		if f == nil || !r.ready(s) {
+			return true
+		}
+		noWay, _ := tallies[f].closed(need)
+		return noWay
 	})
 	skipped := len(round.Steps) - len(open)
 	steps := len(open)
@@ -256,8 +268,11 @@ func (r *runner) round(ctx context.Context, round Round) {
 		if try > 2 {
 			burst = min(2*burst, 8)
 		}
-		need := r.need()
-		open = slices.DeleteFunc(open, func(s Step) bool { return r.arrivedSome(s) || try > need || try > maxTries })
+		tallies := r.tallies()
+		need := r.need(tallies)
+		open = slices.DeleteFunc(open, func(s Step) bool {
+			return try > need || try > maxTries || r.done(s, tallies[r.flows[s.Flow]], need)
+		})
 		r.cfg.Progress(r.settled+steps-len(open), r.total, round.Name)
 	}
 	r.settled += steps
@@ -268,14 +283,29 @@ func (r *runner) round(ctx context.Context, round Round) {
 // and where the public address is the local one it adds nothing to what was sent before.
 func (r *runner) ready(s Step) bool {
 	f := r.flows[s.Flow]
-	switch mapped := r.mapped(f); s.Shape {
-	case alg.ShapeLocal:
+	mapped := r.mapped(f)
+	switch {
+	case s.Name == stepDeregister:
+		return r.registration(f, s.Shape) != nil
+	case s.Shape == alg.ShapeLocal:
 		return true
-	case alg.ShapePublic:
+	case s.Shape == alg.ShapePublic:
 		return mapped.IsValid() && mapped != f.socket.local
 	default:
 		return mapped.IsValid()
 	}
+}
+
+// registration is the last REGISTER of a shape that reached the reflector on a flow, nil if none did.
+func (r *runner) registration(f *flow, shape string) *sent {
+	r.ledger.mu.Lock()
+	defer r.ledger.mu.Unlock()
+	for _, m := range slices.Backward(r.ledger.order) {
+		if m.flow == f && m.step.Name == stepRegister && m.step.Shape == shape && m.receipt != nil {
+			return m
+		}
+	}
+	return nil
 }
 
 // mapped is the source that the reflector saw on a flow, invalid while it saw nothing.
@@ -349,25 +379,37 @@ func (r *runner) send(ctx context.Context, steps []Step, try, burst int) []*sent
 // post composes and sends one message; nil when the run is over.
 func (r *runner) post(ctx context.Context, f *flow, s Step, try int) *sent {
 	own, ok := r.own(f, s.Shape)
-	if !ok || ctx.Err() != nil {
+	if !ok || ctx.Err() != nil || r.spent() {
 		return nil
 	}
 	t := r.template(f, own)
-	if s.Name == stepInvite || s.Name == stepCanary {
+	m := &sent{number: t.tag.Number, flow: f, step: s, try: try}
+	switch s.Name {
+	case stepInvite, stepCanary:
 		t.media = r.ports.take(mediaPorts)
+		m.invite = true
+	case stepDeregister:
+		call := r.registration(f, s.Shape)
+		if call == nil {
+			return nil
+		}
+		t.call = call.number
+		t.cseq = try + 1
 	}
-	m := &sent{number: t.tag.Number, flow: f, step: s, try: try, at: time.Now(), raw: t.compose(s.Name)}
+	m.raw, m.at = t.compose(s.Name), time.Now()
 	r.transmit(m)
-	if s.Name == stepRegister {
-		r.ledger.mu.Lock()
-		f.calls = append(f.calls, m)
-		r.ledger.mu.Unlock()
-	}
 	select {
 	case <-time.After(pace):
 	case <-ctx.Done():
 	}
 	return m
+}
+
+// spent reports that the session's budget would not hold the receipts of another message and its answer.
+func (r *runner) spent() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return 2*int(r.number+1) > r.session.Grant.Budget.Messages || r.number >= wire.MaxNumber
 }
 
 func (r *runner) template(f *flow, own netip.AddrPort) template {
@@ -386,7 +428,7 @@ func (r *runner) transmit(m *sent) {
 	r.ledger.add(m)
 	if _, err := m.flow.socket.conn.WriteTo(m.raw, net.UDPAddrFromAddrPort(m.flow.plan.Target)); err != nil {
 		r.ledger.mu.Lock()
-		m.raw = nil
+		m.failed = err
 		r.ledger.mu.Unlock()
 	}
 }
@@ -412,5 +454,9 @@ func (r *runner) arrived(raw []byte, at time.Time) {
 	}
 	t := r.template(m.flow, own)
 	step := Step{Flow: m.step.Flow, Name: stepAck, Shape: m.step.Shape, Role: m.step.Role}
-	r.transmit(&sent{number: t.tag.Number, flow: m.flow, step: step, try: m.try, at: time.Now(), raw: t.ack(&request, &response)})
+	ack := &sent{number: t.tag.Number, flow: m.flow, step: step, try: m.try, at: time.Now(), raw: t.ack(&request, &response)}
+	r.ledger.mu.Lock()
+	m.ack = ack
+	r.ledger.mu.Unlock()
+	r.transmit(ack)
 }

@@ -24,7 +24,6 @@ type flow struct {
 	socket *socket
 	mapped netip.AddrPort // the source that the reflector saw last
 	nonce  string         // what the reflector's answers call themselves by; sent back, it proves the source address
-	calls  []*sent        // registrations to be ended
 }
 
 // openSocket binds a source port at an address.
@@ -42,7 +41,7 @@ func openSocket(ctx context.Context, network Network, local netip.Addr, port alg
 }
 
 // read hands every datagram that arrives to take until the socket is closed. An ICMP error that the system reports for a
-// datagram sent earlier is no end: the socket lives on.
+// datagram sent earlier, or that an interface went down, is no end: the socket lives on.
 func (s *socket) read(take func(raw []byte, at time.Time)) {
 	buf := make([]byte, 64<<10)
 	for {
@@ -51,11 +50,8 @@ func (s *socket) read(take func(raw []byte, at time.Time)) {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			var nerr net.Error
-			if errors.As(err, &nerr) {
-				continue
-			}
-			return
+			time.Sleep(pace) // an error that stays must not make this spin
+			continue
 		}
 		take(append([]byte(nil), buf[:n]...), time.Now())
 	}

@@ -2,12 +2,14 @@ package report
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 
 	"nofixup/alg"
 )
@@ -50,7 +52,7 @@ const (
 )
 
 func (t *text) paint(style, s string) string {
-	if !t.opts.Color || s == "" {
+	if !t.opts.Color || s == "" || style == "" {
 		return s
 	}
 	return "\x1b[" + style + "m" + s + "\x1b[0m"
@@ -58,11 +60,25 @@ func (t *text) paint(style, s string) string {
 
 func (t *text) printf(format string, args ...any) { fmt.Fprintf(&t.buf, format, args...) }
 
+// clean makes text from elsewhere fit for a terminal: what is not printable (control characters, marks that turn the
+// writing direction) is escaped. A report may come from a file, and names in it from the wire.
+func clean(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) < 0 {
+		return s
+	}
+	q := strconv.QuoteToGraphic(s)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+}
+
 // wrapped writes a paragraph, indented by indent and its first line by first, which stands within the indent.
-func (t *text) wrapped(indent int, first, paragraph string) {
-	line := first + strings.Repeat(" ", max(0, indent-len([]rune(first))))
+func (t *text) wrapped(indent int, first, paragraph string) { t.labelled(indent, first, "", paragraph) }
+
+// labelled is like wrapped and paints what stands first.
+func (t *text) labelled(indent int, first, style, paragraph string) {
+	line := t.paint(style, first) + strings.Repeat(" ", max(0, indent-len([]rune(first))))
 	column := indent
 	for i, word := range strings.Fields(paragraph) {
+		word = clean(word)
 		n := len([]rune(word))
 		switch {
 		case i > 0 && column+1+n > t.opts.Width:
@@ -84,7 +100,7 @@ func (t *text) verdict() {
 	r := t.report
 	protos := map[string]bool{}
 	for _, p := range r.Paths {
-		protos[strings.ToUpper(p.Proto)] = true
+		protos[clean(strings.ToUpper(p.Proto))] = true
 	}
 	what := "nothing"
 	if len(protos) > 0 {
@@ -101,15 +117,19 @@ func (t *text) verdict() {
 	}
 	switch r.Verdict {
 	case alg.OverallClean:
-		t.printf("%s  %s passes untouched %s, in both directions\n", t.paint(bold+";"+green, "CLEAN"), what, between)
+		t.headline("CLEAN", green, fmt.Sprintf("%s passes untouched %s, in both directions", what, between))
 	case alg.OverallInterference:
-		t.printf("%s  %s\n", t.paint(bold+";"+red, "INTERFERENCE"), t.deed(what, between))
+		t.headline("INTERFERENCE", red, t.deed(what, between))
 	default:
-		t.printf("%s  it could not be told whether %s passes untouched %s\n", t.paint(bold+";"+yellow, "INCONCLUSIVE"), what, between)
+		t.headline("INCONCLUSIVE", yellow, fmt.Sprintf("it could not be told whether %s passes untouched %s", what, between))
 	}
 	for _, c := range r.Triggers {
 		t.wrapped(7, "cause", c)
 	}
+}
+
+func (t *text) headline(verdict, color, what string) {
+	t.labelled(len(verdict)+2, verdict, bold+";"+color, what)
 }
 
 // deed says in a few words what happens.
@@ -140,20 +160,21 @@ func (t *text) network() {
 	if !n.Local.IsValid() {
 		return
 	}
-	t.printf("\nnetwork\n  %s", n.Local)
+	line := n.Local.String()
 	if n.Interface != "" {
-		t.printf(" (%s, MTU %d)", n.Interface, n.MTU)
+		line += fmt.Sprintf(" (%s, MTU %d)", n.Interface, n.MTU)
 	}
 	switch {
 	case n.NAT && n.Public.IsValid():
-		t.printf(" -> NAT -> %s", n.Public)
+		line += " -> NAT -> " + n.Public.String()
 	case n.Public.IsValid():
-		t.printf(" -> no NAT")
+		line += " -> no NAT"
 	}
 	if n.Reflector.IsValid() {
-		t.printf(" -> reflector %s", n.Reflector)
+		line += " -> reflector " + n.Reflector.String()
 	}
-	t.printf("\n")
+	t.printf("\nnetwork\n")
+	t.wrapped(2, "", line)
 	for _, note := range n.Notes {
 		t.wrapped(4, "  -", note)
 	}
@@ -173,11 +194,11 @@ func (t *text) paths() {
 		if p.Control {
 			port += " (control)"
 		}
-		proto := p.Proto + "/" + p.Transport
+		proto := clean(p.Proto + "/" + p.Transport)
 		if p.Family == 6 {
 			proto += " IPv6"
 		}
-		fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\t%s\t\n", proto, port, p.SourcePort, p.Outbound, p.Inbound)
+		fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\t%s\t\n", proto, port, p.SourcePort, verdictText(p.Outbound), verdictText(p.Inbound))
 	}
 	tw.Flush()
 	rows := strings.Split(strings.TrimRight(table.String(), "\n"), "\n")
@@ -188,10 +209,23 @@ func (t *text) paths() {
 			continue
 		}
 		t.printf("%s\n", t.paintVerdicts(row))
-		if reason := t.report.Paths[i-1].Reason; reason != "" {
-			t.wrapped(6, "", reason)
+		if p := &t.report.Paths[i-1]; p.Reason != "" && !told(p) {
+			t.wrapped(6, "", p.Reason)
 		}
 	}
+}
+
+// told reports whether the findings say all that the reason of a path does: octets differ, and nothing else is to be said.
+func told(p *alg.PathResult) bool {
+	return (p.Outbound == alg.Clean || p.Outbound == alg.Altered) && (p.Inbound == alg.Clean || p.Inbound == alg.Altered)
+}
+
+// verdictText is one word.
+func verdictText(v alg.Verdict) string {
+	if v == "" {
+		return "?"
+	}
+	return strings.ReplaceAll(clean(string(v)), " ", "_")
 }
 
 func (t *text) paintVerdicts(row string) string {
@@ -220,125 +254,9 @@ func verdictColor(v alg.Verdict) string {
 	}
 }
 
-// row is what one paragraph of the findings shows: findings that differ only in message and source port belong together.
-type row struct {
-	alg.Finding
-	messages []string
-	sources  []string
-}
-
-func rows(findings []alg.Finding) []row {
-	var out []row
-	for _, f := range findings {
-		i := slices.IndexFunc(out, func(r row) bool {
-			return r.ID == f.ID && r.Proto == f.Proto && r.Transport == f.Transport && r.Family == f.Family &&
-				r.Port == f.Port && r.Direction == f.Direction && r.Field == f.Field
-		})
-		if i < 0 {
-			out = append(out, row{Finding: f})
-			i = len(out) - 1
-		} else {
-			out[i].Count += f.Count
-			if len(out[i].Marks) == 0 {
-				out[i].Marks = f.Marks
-			}
-		}
-		out[i].messages = appendNew(out[i].messages, f.Message)
-		out[i].sources = appendNew(out[i].sources, f.SourcePort.String())
-	}
-	slices.SortStableFunc(out, func(a, b row) int { return cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)) })
-	return out
-}
-
-func severityRank(s alg.Severity) int {
-	return slices.Index([]alg.Severity{alg.Critical, alg.Warning, alg.Info}, s)
-}
-
-func appendNew(list []string, s string) []string {
-	if slices.Contains(list, s) {
-		return list
-	}
-	return append(list, s)
-}
-
-func (t *text) findings() {
-	list := rows(t.report.Findings)
-	if len(list) == 0 {
-		return
-	}
-	t.printf("\nfindings\n")
-	pairs := map[int]*alg.Pair{}
-	for i := range t.report.Evidence.Pairs {
-		p := &t.report.Evidence.Pairs[i]
-		pairs[p.ID] = p
-	}
-	last := ""
-	for _, r := range list {
-		// The effect of a rule is told once, with its first finding.
-		effect := r.Symptom
-		if r.ID == last {
-			effect = ""
-		}
-		last = r.ID
-		style := map[alg.Severity]string{alg.Critical: red, alg.Warning: yellow, alg.Info: dim}[r.Severity]
-		t.printf("\n  %s  %s\n", t.paint(bold+";"+style, strings.ToUpper(string(r.Severity))), t.paint(bold, r.ID))
-		where := fmt.Sprintf("%s/%s/%d %s", r.Proto, r.Transport, r.Port, r.Direction)
-		if r.Family == 6 {
-			where += ", IPv6"
-		}
-		if r.Field != "" {
-			where += ": " + r.Field
-		}
-		where += fmt.Sprintf(", in %s from source port %s", strings.Join(r.messages, ", "), strings.Join(r.sources, " and "))
-		t.wrapped(4, "", where)
-		t.wrapped(4, "", r.Summary)
-		t.octets(&r.Finding, pairs)
-		if effect != "" {
-			t.wrapped(12, "    effect", effect)
-		}
-	}
-}
-
-// octets shows the lines that differ, as they were on the wire, with what differs underlined.
-func (t *text) octets(f *alg.Finding, pairs map[int]*alg.Pair) {
-	if len(f.Marks) == 0 {
-		return
-	}
-	m := f.Marks[0]
-	p := pairs[m.Pair]
-	if p == nil {
-		return
-	}
-	sent, got := p.Inside, p.Outside
-	if !p.Outbound {
-		sent, got = got, sent
-	}
-	switch {
-	case got == nil:
-		t.printf("    sent  %s\n    got   %s\n", excerptLine(sent, 0, 0).text, t.paint(dim, "(nothing arrived)"))
-		return
-	case m.SentOff == m.SentEnd:
-		t.printf("    sent  %s\n", t.paint(dim, "(not there)"))
-		t.excerpt("got", green, excerptLine(got, m.GotOff, m.GotEnd))
-	case m.GotOff == m.GotEnd:
-		t.excerpt("sent", red, excerptLine(sent, m.SentOff, m.SentEnd))
-		t.printf("    got   %s\n", t.paint(dim, "(not there)"))
-	default:
-		t.excerpt("sent", red, excerptLine(sent, m.SentOff, m.SentEnd))
-		t.excerpt("got", green, excerptLine(got, m.GotOff, m.GotEnd))
-	}
-}
-
-func (t *text) excerpt(label, style string, e excerpt) {
-	t.printf("    %-4s  %s%s%s\n", label, e.text[:e.from], t.paint(style, e.text[e.from:e.to]), e.text[e.to:])
-	if e.to > e.from {
-		t.printf("          %s%s\n", strings.Repeat(" ", e.from), t.paint(style, strings.Repeat("^", e.to-e.from)))
-	}
-}
-
 func (t *text) advice() {
 	var seen []string
-	for _, r := range rows(t.report.Findings) {
+	for _, r := range t.report.Findings {
 		if r.Severity != alg.Info || t.report.Verdict == alg.OverallInterference {
 			seen = appendNew(seen, r.Advice)
 		}
@@ -353,4 +271,11 @@ func (t *text) advice() {
 	for _, a := range seen {
 		t.wrapped(4, "  -", a)
 	}
+}
+
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
 }

@@ -36,7 +36,22 @@ const drainTime = 10 * time.Second
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	tuneMemory()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// memoryLimit is what the collector keeps the process below: twice what receipts may hold, and some more.
+const memoryLimit = 640 << 20
+
+// tuneMemory lets small heaps grow before they are collected, since most of the memory is receipts, which live for minutes.
+// The environment's GOGC and GOMEMLIMIT win.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 }
 
 // run is the whole program: it serves until ctx ends and returns the exit code.

@@ -1,0 +1,331 @@
+package netlab_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"nofixup/alg"
+	"nofixup/alg/netlab"
+)
+
+// runs is how often a test repeats what must come out the same every time: NOFIXUP_RUNS, or twice.
+func runs(t *testing.T) int {
+	t.Helper()
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("NOFIXUP_RUNS"), "2"))
+	if err != nil || n < 1 {
+		t.Fatalf("NOFIXUP_RUNS=%s: want a number", os.Getenv("NOFIXUP_RUNS"))
+	}
+	return n
+}
+
+// reflectorAt starts the reflector's own binary on a host of the lab and returns its URL and pin.
+func reflectorAt(t *testing.T, host *netlab.Host, addrs ...netip.Addr) (url, pin string) {
+	t.Helper()
+	var args []string
+	for _, a := range addrs {
+		args = append(args, "--host", a.String())
+	}
+	p := netlab.Start(t, host.Command(context.Background(), netlab.Build(t, "nofixup/cmd/nofixup-reflector"), args...))
+	p.WaitFor(t, "ready ")
+	for line := range strings.Lines(p.Output()) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "ready" {
+			return f[1], strings.TrimPrefix(f[2], "pin=")
+		}
+	}
+	t.Fatalf("no ready line in:\n%s", p.Output())
+	return "", ""
+}
+
+// probe runs nofixup's own binary on the host behind the router and returns its report and exit code.
+func probe(t *testing.T, lab *netlab.Lab, url, pin string, flags ...string) (*alg.Report, int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	args := append([]string{"probe", "--only", "sip", "--json", "--pin", pin}, flags...)
+	cmd := lab.Host("lan").Command(ctx, netlab.Build(t, "nofixup/cmd/nofixup"), append(args, url)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("probe: %v", err)
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("probe wrote to stderr, which is no terminal: %s", stderr.String())
+	}
+	report := new(alg.Report)
+	if err := json.Unmarshal(stdout.Bytes(), report); err != nil {
+		t.Fatalf("report: %v\n%s", err, stdout.String())
+	}
+	return report, cmd.ProcessState.ExitCode()
+}
+
+// verdicts gives the paths of a report as "5060 from 5060: altered altered", one a line.
+func verdicts(r *alg.Report) string {
+	var b strings.Builder
+	for _, p := range r.Paths {
+		fmt.Fprintf(&b, "IPv%d %d from %s: %s %s\n", p.Family, p.Port, p.SourcePort, p.Outbound, p.Inbound)
+	}
+	return b.String()
+}
+
+// four gives the verdicts of one family whose control path is clean.
+func four(family int, outbound, inbound alg.Verdict) string {
+	var b strings.Builder
+	for _, port := range []string{"5060", "15060"} {
+		for _, source := range []string{"5060", "ephemeral"} {
+			if port == "15060" {
+				outbound, inbound = alg.Clean, alg.Clean
+			}
+			fmt.Fprintf(&b, "IPv%d %s from %s: %s %s\n", family, port, source, outbound, inbound)
+		}
+	}
+	return b.String()
+}
+
+// TestProbe shows that the verdict on every mode of the lab is right, and the same again and again.
+func TestProbe(t *testing.T) {
+	netlab.Require(t)
+	for _, tc := range []struct {
+		name    string
+		mode    netlab.Mode
+		flags   []string
+		exit    int
+		overall alg.Overall
+		want    string
+		nat     bool
+		nats    int
+	}{
+		{"alg", netlab.ALG, nil, 1, alg.OverallInterference, four(4, alg.Altered, alg.Altered) + four(6, alg.Altered, alg.Altered), true, 1},
+		{"plain", netlab.Plain, nil, 0, alg.OverallClean, four(4, alg.Clean, alg.Clean) + four(6, alg.Clean, alg.Clean), true, 1},
+		{"double", netlab.Double, nil, 1, alg.OverallInterference, four(4, alg.Altered, alg.Altered), true, 2},
+		{
+			"double with via address", netlab.Double,
+			[]string{"--via-address", netlab.LANAddr.String()},
+			1, alg.OverallInterference, four(4, alg.Altered, alg.Altered), true, 2,
+		},
+		{"firewall", netlab.Firewall, nil, 0, alg.OverallClean, four(4, alg.Clean, alg.Clean) + four(6, alg.Clean, alg.Clean), false, 0},
+		{
+			"firewall-alg", netlab.FirewallALG, nil, 1, alg.OverallInterference,
+			four(4, alg.Inspected, alg.Clean) + four(6, alg.Inspected, alg.Clean), false, 0,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			lab := netlab.Up(t, tc.mode)
+			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
+			for n := range runs(t) {
+				report, exit := probe(t, lab, url, pin, tc.flags...)
+				if exit != tc.exit || report.Verdict != tc.overall {
+					t.Errorf("run %d: exit %d, %s; want exit %d, %s", n+1, exit, report.Verdict, tc.exit, tc.overall)
+				}
+				if got := verdicts(report); got != tc.want {
+					t.Errorf("run %d: got\n%swant\n%s", n+1, got, tc.want)
+				}
+				if report.Network.NAT != tc.nat || report.Network.NATs != tc.nats {
+					t.Errorf("run %d: nat %v, %d; want %v, %d", n+1, report.Network.NAT, report.Network.NATs, tc.nat, tc.nats)
+				}
+				if report.Network.Local != tc.mode.Local() || report.Network.Public != tc.mode.Source() {
+					t.Errorf("run %d: local %v, public %v", n+1, report.Network.Local, report.Network.Public)
+				}
+				if !report.Evidence.Complete {
+					t.Errorf("run %d: the evidence is not complete", n+1)
+				}
+			}
+		})
+	}
+}
+
+// TestProbeFindings shows what the kernel's gateway does, field by field, and that nothing is claimed beyond it.
+func TestProbeFindings(t *testing.T) {
+	netlab.Require(t)
+	lab := netlab.Up(t, netlab.ALG)
+	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
+	report, _ := probe(t, lab, url, pin)
+	find := func(field string, source alg.SourcePort, message string) *alg.Finding {
+		for i := range report.Findings {
+			f := &report.Findings[i]
+			if f.Field == field && f.SourcePort == source && f.Direction == alg.Outbound && f.Message == message {
+				return f
+			}
+		}
+		return nil
+	}
+	for _, want := range []struct{ field, sent, got string }{
+		{"via[0].sent-by", "10.0.0.9:5060", "198.51.100.2:5060"},
+		{"contact[0].uri.host", "10.0.0.9", "198.51.100.2"},
+		{"from.uri.host", "10.0.0.9", "198.51.100.2"},
+		{"sdp.o.address", "10.0.0.9", "198.51.100.2"},
+		{"sdp.c.address", "10.0.0.9", "198.51.100.2"},
+	} {
+		f := find(want.field, 5060, "INVITE")
+		if f == nil {
+			t.Errorf("no finding about %s", want.field)
+			continue
+		}
+		if string(f.Sent) != want.sent || string(f.Got) != want.got || f.Port != 5060 || f.Transport != "udp" {
+			t.Errorf("%s: %s/%d %q became %q, want %q and %q", want.field, f.Transport, f.Port, f.Sent, f.Got, want.sent, want.got)
+		}
+	}
+	if f := find("content-length", 5060, "INVITE"); f == nil {
+		t.Error("no finding about content-length")
+	} else if sent, got := atoi(t, f.Sent), atoi(t, f.Got); got-sent != 2*len("198.51.100.2")-2*len("10.0.0.9") {
+		t.Errorf("content-length: %d became %d", sent, got)
+	}
+	// From without a port stands for 5060: from another source port the helper does not take it for its own.
+	for _, f := range report.Findings {
+		switch {
+		case f.Port != 5060:
+			t.Errorf("a finding about the control port: %s %s", f.ID, f.Field)
+		case f.Family != 4:
+			t.Errorf("a finding about IPv6, which was not tested: %s %s", f.ID, f.Field)
+		}
+		for _, never := range []string{"call-id", "header[x-canary]", "via[1]", "route[", "p-asserted-identity", "sdp.media[", "cseq", "max-forwards"} {
+			if strings.HasPrefix(f.Field, never) {
+				t.Errorf("a finding about %s, which the kernel never touches: %q became %q", f.Field, f.Sent, f.Got)
+			}
+		}
+	}
+}
+
+func atoi(t *testing.T, b []byte) int {
+	t.Helper()
+	n, err := strconv.Atoi(string(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestReceipts shows that what the client says it sent and received, and what the reflector says it received and sent, is
+// what was on the wires on both sides of the router: every datagram, octet for octet, and no other.
+func TestReceipts(t *testing.T) {
+	netlab.Require(t, "tcpdump")
+	for _, mode := range []netlab.Mode{netlab.ALG, netlab.Plain, netlab.Double} {
+		t.Run(string(mode), func(t *testing.T) {
+			lab := netlab.Up(t, mode)
+			addrs := []netip.Addr{netlab.WANAddr}
+			if mode.IPv6() {
+				addrs = append(addrs, netlab.WANAddr6)
+			}
+			url, pin := reflectorAt(t, lab.Host("wan"), addrs...)
+			inside, outside := lab.Host("lan").Capture(t, "l0"), lab.Host("wan").Capture(t, "w0")
+			report, _ := probe(t, lab, url, pin)
+			flows := map[int]alg.Flow{}
+			for _, f := range report.Evidence.Flows {
+				flows[f.ID] = f
+			}
+			var wantInside, wantOutside []string
+			for _, p := range report.Evidence.Pairs {
+				f := flows[p.Flow]
+				add := func(list *[]string, ends [2]netip.AddrPort, s *alg.Sighting) {
+					if s == nil {
+						return
+					}
+					if !p.Outbound {
+						ends[0], ends[1] = ends[1], ends[0]
+					}
+					*list = append(*list, fmt.Sprintf("%v > %v %q", ends[0], ends[1], s.Raw))
+				}
+				add(&wantInside, f.Inside, p.Inside)
+				add(&wantOutside, f.Outside, p.Outside)
+			}
+			sameDatagrams(t, "inside", wantInside, inside.Datagrams(t))
+			sameDatagrams(t, "outside", wantOutside, outside.Datagrams(t))
+		})
+	}
+}
+
+// sameDatagrams compares what a report says with what was captured; the order of arrival is the network's affair.
+func sameDatagrams(t *testing.T, side string, want []string, captured []netlab.Datagram) {
+	t.Helper()
+	var got []string
+	for _, d := range captured {
+		got = append(got, fmt.Sprintf("%v > %v %q", d.Src, d.Dst, d.Payload))
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if len(want) < 20 {
+		t.Fatalf("%s: only %d datagrams in the report", side, len(want))
+	}
+	for _, w := range want {
+		if i, ok := slices.BinarySearch(got, w); ok {
+			got = slices.Delete(got, i, i+1)
+			continue
+		}
+		t.Errorf("%s: in the report and not on the wire: %s", side, w)
+	}
+	for _, g := range got {
+		t.Errorf("%s: on the wire and not in the report: %s", side, g)
+	}
+}
+
+// TestProbeIsWellFormed has Wireshark's dissector look at all that a probe sends and is sent.
+func TestProbeIsWellFormed(t *testing.T) {
+	netlab.Require(t, "tcpdump", "tshark")
+	lab := netlab.Up(t, netlab.Plain)
+	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
+	capture := lab.Host("lan").Capture(t, "l0")
+	report, _ := probe(t, lab, url, pin)
+	file := capture.Stop(t)
+	tshark := func(filter string) []string {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		out, err := exec.CommandContext(ctx, "tshark", "-r", file, "-d", "udp.port==15060,sip", "-Y", filter,
+			"-T", "fields", "-e", "frame.number", "-e", "sip.Request-Line", "-e", "_ws.expert.message").Output()
+		if err != nil {
+			t.Fatalf("tshark: %v", err)
+		}
+		return strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' })
+	}
+	seen := 0
+	for _, p := range report.Evidence.Pairs {
+		if p.Inside != nil {
+			seen++
+		}
+	}
+	if got := tshark("sip"); len(got) != seen {
+		t.Errorf("tshark reads %d SIP messages, the probe saw %d", len(got), seen)
+	}
+	for _, bad := range tshark("_ws.malformed || sip && _ws.expert.severity >= 6291456") {
+		t.Errorf("tshark complains: %s", bad)
+	}
+}
+
+// TestSilence shows that without a token the reflector is silent to the real scanners' tools.
+func TestSilence(t *testing.T) {
+	netlab.Require(t, "tcpdump", "sipsak", "sipp")
+	lab := netlab.Up(t, netlab.Plain)
+	reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
+	capture := lab.Host("wan").Capture(t, "w0")
+	lan := lab.Host("lan")
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	// Both tools fail, as nobody answers them.
+	_ = lan.Command(ctx, "sipsak", "-s", "sip:100@"+netlab.WANAddr.String(), "-D", "2").Run()
+	sipp := lan.Command(ctx, "sipp", "-sn", "uac", "-m", "3", "-r", "10", "-recv_timeout", "500", "-timeout", "2", netlab.WANAddr.String())
+	sipp.Dir = t.TempDir()
+	_ = sipp.Run()
+	in := 0
+	for _, d := range capture.Datagrams(t) {
+		if d.Src.Addr() == netlab.WANAddr {
+			t.Errorf("the reflector answered: %v > %v %q", d.Src, d.Dst, d.Payload)
+		} else {
+			in++
+		}
+	}
+	if in < 4 {
+		t.Errorf("only %d datagrams reached the reflector", in)
+	}
+}

@@ -1,0 +1,170 @@
+package alg
+
+import (
+	"bytes"
+	"cmp"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var update = flag.Bool("update", false, "rewrite the want sections and golden files")
+
+const pairsDir = "../testdata/pairs"
+
+// pairFile is one file of testdata/pairs: see the README there.
+type pairFile struct {
+	name      string
+	archive   *txtar.Archive
+	sent, got []byte
+	want      string
+}
+
+func readPairs(tb testing.TB) []pairFile {
+	tb.Helper()
+	names, err := filepath.Glob(filepath.Join(pairsDir, "*.txt"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if len(names) == 0 {
+		tb.Fatalf("%s holds no pairs", pairsDir)
+	}
+	var out []pairFile
+	for _, name := range names {
+		f := pairFile{name: strings.TrimSuffix(filepath.Base(name), ".txt")}
+		if f.archive, err = txtar.ParseFile(name); err != nil {
+			tb.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, s := range f.archive.Files {
+			seen[s.Name] = true
+			switch s.Name {
+			case "sent":
+				f.sent = wireForm(f.archive.Comment, s.Data)
+			case "got":
+				f.got = wireForm(f.archive.Comment, s.Data)
+			case "want":
+				f.want = string(s.Data)
+			default:
+				tb.Errorf("%s: unknown section %q", name, s.Name)
+			}
+		}
+		if !seen["sent"] || !seen["got"] || !seen["want"] {
+			tb.Errorf("%s: wants the sections sent, got and want", name)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// wireForm makes the octets of the wire from a section: CRLF line ends unless the comment says raw-lf, none after a
+// backslash, and for every \xNN that octet.
+func wireForm(comment, data []byte) []byte {
+	data = bytes.ReplaceAll(data, []byte("\\\n"), nil)
+	if !bytes.Contains(comment, []byte("raw-lf")) {
+		data = bytes.ReplaceAll(data, []byte("\n"), []byte("\r\n"))
+	}
+	var out []byte
+	for len(data) > 0 {
+		var c byte
+		if n, _ := fmt.Sscanf(string(data[:min(4, len(data))]), `\x%02x`, &c); n == 1 && len(data) >= 4 {
+			out = append(out, c)
+			data = data[4:]
+			continue
+		}
+		out = append(out, data[0])
+		data = data[1:]
+	}
+	return out
+}
+
+var (
+	testTime = time.Date(2026, 3, 4, 9, 0, 0, 0, time.UTC)
+	client   = netip.MustParseAddrPort("10.0.0.9:5060")
+	public   = netip.MustParseAddrPort("198.51.100.2:5060")
+	server   = netip.MustParseAddrPort("203.0.113.10:5060")
+	sipPath  = Path{Proto: "sip", Transport: "udp", Family: 4, Port: 5060, SourcePort: 5060}
+)
+
+// pairCase is one delivered message. Inbound, the reflector sent it.
+func pairCase(sent, got []byte, outbound bool) Case {
+	a := &Sighting{At: testTime, End: len(sent), Raw: sent}
+	b := &Sighting{At: testTime, End: len(got), Raw: got}
+	if !outbound {
+		a, b = b, a
+	}
+	return Case{
+		Flows: []Flow{{ID: 1, Path: sipPath, Inside: [2]netip.AddrPort{client, server}, Outside: [2]netip.AddrPort{client, server}}},
+		Pairs: []Pair{{
+			ID: 1, Flow: 1, Seq: 1, Try: 1, Outbound: outbound, Step: "step", Shape: ShapeLocal, Role: RoleProbe, Inside: a, Outside: b,
+		}},
+	}
+}
+
+// wantLines renders findings as the want section has them, in the order of the message.
+func wantLines(findings []Finding) string {
+	findings = slices.Clone(findings)
+	slices.SortStableFunc(findings, func(a, b Finding) int {
+		x, y := a.Marks[0], b.Marks[0]
+		return cmp.Or(cmp.Compare(x.SentOff, y.SentOff), cmp.Compare(x.GotOff, y.GotOff))
+	})
+	var b strings.Builder
+	for _, f := range findings {
+		fmt.Fprintf(&b, "%s %s %s %q -> %q\n", f.ID, f.Kind, f.Field, f.Sent, f.Got)
+	}
+	return b.String()
+}
+
+func TestPairs(t *testing.T) {
+	claimed := map[string]bool{}
+	for _, f := range readPairs(t) {
+		t.Run(f.name, func(t *testing.T) {
+			outbound := !bytes.Contains(f.archive.Comment, []byte("inbound"))
+			var j Judge
+			findings := j.Add(pairCase(f.sent, f.got, outbound))
+			var changes int
+			for _, fi := range findings {
+				claimed[fi.ID] = true
+				changes += fi.Count
+			}
+			checkPatch(t, f.sent, f.got, compareRaw("sip", f.sent, f.got))
+			got := wantLines(findings)
+			if *update {
+				for i := range f.archive.Files {
+					if f.archive.Files[i].Name == "want" {
+						f.archive.Files[i].Data = []byte(got)
+					}
+				}
+				if err := os.WriteFile(filepath.Join(pairsDir, f.name+".txt"), txtar.Format(f.archive), 0o666); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != f.want {
+				t.Errorf("findings:\n%swant:\n%s", got, f.want)
+			}
+			// Nothing but what a service may do leaves a path clean.
+			side := j.Report().Paths[0].Outbound
+			if !outbound {
+				side = j.Report().Paths[0].Inbound
+			}
+			benign := !slices.ContainsFunc(findings, func(f Finding) bool { return f.ID != sipProxy.ID })
+			if (side == Clean) != benign || side != Clean && side != Altered {
+				t.Errorf("verdict %s", side)
+			}
+		})
+	}
+	for _, r := range Rules() {
+		if (r.change != nil || r.message != nil) && !claimed[r.ID] {
+			t.Errorf("no pair shows %s", r.ID)
+		}
+	}
+}

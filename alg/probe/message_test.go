@@ -1,0 +1,122 @@
+package probe
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"testing"
+
+	sipgosip "github.com/emiago/sipgo/sip"
+
+	"nofixup/reflector/wire"
+	"nofixup/sip"
+)
+
+func sample(v6 bool) template {
+	t := template{
+		tag: wire.Tag{Token: wire.Token{1, 2, 3}, Number: 77}, own: netip.MustParseAddrPort("10.0.0.9:5060"),
+		server: netip.MustParseAddr("203.0.113.10"), media: 40000, agent: "nofixup/0", nonce: "abcdefghijkl",
+	}
+	if v6 {
+		t.own, t.server = netip.MustParseAddrPort("[2001:db8:fd00:10:aaaa:bbbb:cccc:9999]:40000"), netip.MustParseAddr("2001:db8:203::10")
+	}
+	return t
+}
+
+// TestMessages shows that a real stack takes every message that we send and call valid, and reads in it what we mean.
+func TestMessages(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		for _, step := range []string{stepOptions, stepBracket, stepRegister, stepInvite, stepCanary, stepDeregister} {
+			tmpl := sample(v6)
+			tmpl.call, tmpl.cseq = 12, 2
+			raw := tmpl.compose(step)
+			if len(raw) > 1300 {
+				t.Errorf("%s: %d octets; above 1,300 RFC 3261 18.1.1 asks for TCP", step, len(raw))
+			}
+			msg, err := sipgosip.ParseMessage(raw)
+			if err != nil {
+				t.Errorf("%s: sipgo refuses it: %v\n%s", step, err, raw)
+				continue
+			}
+			req, ok := msg.(*sipgosip.Request)
+			if !ok {
+				t.Errorf("%s: no request", step)
+				continue
+			}
+			if via := req.Via(); via == nil || via.Port != int(tmpl.own.Port()) {
+				t.Errorf("%s: Via %v", step, via)
+			}
+			if c := req.Contact(); c == nil || c.Address.Port != int(tmpl.own.Port()) {
+				t.Errorf("%s: Contact %v", step, c)
+			}
+			if got := len(req.Body()); req.ContentLength() == nil || int(*req.ContentLength()) != got {
+				t.Errorf("%s: Content-Length %v, body of %d octets", step, req.ContentLength(), got)
+			}
+			if req.CSeq() == nil || string(req.CSeq().MethodName) != string(req.Method) {
+				t.Errorf("%s: CSeq %v of a %s", step, req.CSeq(), req.Method)
+			}
+			if tag, ok := wire.FindTag(raw, tmpl.tag.Token); !ok || tag != tmpl.tag {
+				t.Errorf("%s: names itself %v", step, tag)
+			}
+			if at := bytes.Index(raw, []byte("ontact:")); step != stepCanary && (at < 0 || at > 500) {
+				t.Errorf("%s: Contact at octet %d: an ICMP error quotes 500", step, at)
+			}
+		}
+	}
+}
+
+// TestNoCSeq shows that the message breaks the rule that it is meant to break and no other: with a CSeq it is valid.
+func TestNoCSeq(t *testing.T) {
+	tmpl := sample(false)
+	raw := tmpl.compose(stepNoCSeq)
+	msg := sip.Parse(raw)
+	if msg.Value(sip.HeaderCSeq, 0) != nil {
+		t.Fatal("there is a CSeq")
+	}
+	whole := strings.Replace(string(raw), "Max-Forwards", "CSeq: 1 INVITE\r\nMax-Forwards", 1)
+	if _, err := sipgosip.ParseMessage([]byte(whole)); err != nil {
+		t.Errorf("with a CSeq: %v", err)
+	}
+}
+
+// TestAck shows that an acknowledgement is what RFC 3261 17.1.1.3 asks for, and has a number of its own.
+func TestAck(t *testing.T) {
+	tmpl := sample(false)
+	invite := sip.Parse(tmpl.compose(stepInvite))
+	response := sip.Parse([]byte("SIP/2.0 486 Busy Here\r\nTo: <sip:x@y>;tag=nonce\r\n\r\n"))
+	next := tmpl
+	next.tag.Number++
+	raw := next.ack(&invite, &response)
+	ack := sip.Parse(raw)
+	for _, h := range []sip.Header{sip.HeaderVia, sip.HeaderFrom, sip.HeaderCallID} {
+		if !bytes.Equal(ack.Value(h, 0), invite.Value(h, 0)) {
+			t.Errorf("%v: %q, in the INVITE %q", h, ack.Value(h, 0), invite.Value(h, 0))
+		}
+	}
+	if got := string(ack.Value(sip.HeaderTo, 0)); got != "<sip:x@y>;tag=nonce" {
+		t.Errorf("To: %q", got)
+	}
+	if got := string(ack.Value(sip.HeaderCSeq, 0)); got != "1 ACK" {
+		t.Errorf("CSeq: %q", got)
+	}
+	if tag, _ := wire.FindTag(raw, tmpl.tag.Token); tag != next.tag {
+		t.Errorf("names itself %v, want %v", tag, next.tag)
+	}
+	if _, err := sipgosip.ParseMessage(raw); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReceived(t *testing.T) {
+	for via, want := range map[string]string{
+		"SIP/2.0/UDP 10.0.0.9:5060;received=198.51.100.2;rport=5060": "198.51.100.2",
+		"SIP/2.0/UDP [fd00::9]:5060;received=[2001:db8::1]":          "2001:db8::1",
+		"SIP/2.0/UDP [fd00::9]:5060;received=2001:db8::1":            "2001:db8::1",
+		"SIP/2.0/UDP 10.0.0.9:5060;rport":                            "invalid IP",
+		"SIP/2.0/UDP 10.0.0.9:5060;received=somewhere":               "invalid IP",
+	} {
+		if got := received([]byte("SIP/2.0 200 OK\r\nVia: " + via + "\r\n\r\n")); got.String() != want {
+			t.Errorf("%s: %s, want %s", via, got, want)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package probe
+
+import (
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"nofixup/alg"
+	"nofixup/reflector/wire"
+)
+
+var update = flag.Bool("update", false, "write the goldens anew")
+
+func targets() []wire.Target {
+	var out []wire.Target
+	for _, addr := range []string{"203.0.113.10", "2001:db8:203::10"} {
+		a := netip.MustParseAddr(addr)
+		out = append(out,
+			wire.Target{Service: wire.ServiceSIP, Transport: "udp", Addr: netip.AddrPortFrom(a, 5060)},
+			wire.Target{Service: wire.ServiceNeutral, Transport: "udp", Addr: netip.AddrPortFrom(a, 15060)},
+			wire.Target{Service: "of-tomorrow", Transport: "udp", Addr: netip.AddrPortFrom(a, 1)},
+		)
+	}
+	return out
+}
+
+func TestPlan(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		opts PlanOptions
+	}{
+		{"default", PlanOptions{}},
+		{"ipv4-via", PlanOptions{Families: []int{4}, ViaAddresses: []netip.Addr{netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("fd00::9")}}},
+		{"ipv6", PlanOptions{Families: []int{6}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			plan := NewPlan(targets(), tc.opts)
+			var b strings.Builder
+			if err := plan.Print(&b); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join("testdata", "plan", tc.name+".txt")
+			if *update {
+				if err := os.WriteFile(file, []byte(b.String()), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.String() != strings.ReplaceAll(string(want), "\r\n", "\n") {
+				t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+			}
+		})
+	}
+}
+
+// TestPlanControls shows that whatever goes to a port goes to its control port, too, and the malformed comes last.
+func TestPlanControls(t *testing.T) {
+	plan := NewPlan(targets(), PlanOptions{})
+	type key struct {
+		family int
+		source alg.SourcePort
+		name   string
+		shape  string
+	}
+	count := map[bool]map[key]int{true: {}, false: {}}
+	broken := false
+	for _, r := range plan.Rounds {
+		for _, s := range r.Steps {
+			p := plan.Flows[s.Flow].Path
+			count[p.Control][key{p.Family, p.SourcePort, s.Name, s.Shape}]++
+			if broken && s.Breaks == "" {
+				t.Errorf("%s comes after a message that breaks the rules", s.Name)
+			}
+			if (s.Role == alg.RoleControl) != p.Control {
+				t.Errorf("%s on %s is a %s", s.Name, p, s.Role)
+			}
+		}
+		for _, s := range r.Steps {
+			broken = broken || s.Breaks != ""
+		}
+	}
+	for k, n := range count[false] {
+		if count[true][k] != n {
+			t.Errorf("%v: %d times, %d times to the control port", k, n, count[true][k])
+		}
+	}
+	if len(count[false]) == 0 || !broken {
+		t.Error("an empty plan")
+	}
+}
+
+// TestPortWalk shows that no port is announced twice within four minutes, in one run or in one run after the other.
+func TestPortWalk(t *testing.T) {
+	last := map[uint16]time.Time{}
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for now := start; now.Before(start.Add(10 * time.Minute)); now = now.Add(2 * time.Second) {
+		walk := newPortWalk(now)
+		for range 30 { // offers in a run of two seconds
+			first := walk.take(mediaPorts)
+			if first%2 != 0 || first < firstMediaPort || int(first)+mediaPorts > 65536 {
+				t.Fatalf("port %d", first)
+			}
+			for p := first; p < first+mediaPorts; p++ {
+				if at, ok := last[p]; ok && now.Sub(at) < 230*time.Second {
+					t.Fatalf("port %d twice within %v", p, now.Sub(at))
+				}
+				last[p] = now
+			}
+		}
+	}
+}
