@@ -1,6 +1,7 @@
 package alg
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -202,7 +203,12 @@ type encoded struct {
 // MarshalJSON writes a string or, for what is no UTF-8, an object with base64.
 func (b Bytes) MarshalJSON() ([]byte, error) {
 	if utf8.Valid(b) {
-		return json.Marshal(string(b))
+		// Every < of a SIP message would become \u003c; whoever wants that has the outer encoder do it.
+		var out bytes.Buffer
+		enc := json.NewEncoder(&out)
+		enc.SetEscapeHTML(false)
+		err := enc.Encode(string(b))
+		return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 	}
 	return json.Marshal(encoded{base64.StdEncoding.EncodeToString(b), "base64"})
 }

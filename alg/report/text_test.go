@@ -32,8 +32,9 @@ func newScene() *scene {
 		Local: netip.MustParseAddr("10.0.0.9"), Interface: "eth0", MTU: 1500, Reflector: netip.MustParseAddr("203.0.113.10"),
 	}}
 	s.evidence.Complete = true
-	for name, role := range map[string]string{alg.Inside: "client", alg.Outside: "reflector"} {
-		s.evidence.Points = append(s.evidence.Points, alg.Point{Name: name, Role: role, From: began, To: began.Add(time.Hour), Complete: true})
+	for _, p := range []alg.Point{{Name: alg.Inside, Role: "client"}, {Name: alg.Outside, Role: "reflector"}} {
+		p.From, p.To, p.Complete = began, began.Add(time.Hour), true
+		s.evidence.Points = append(s.evidence.Points, p)
 	}
 	return s
 }
@@ -261,7 +262,7 @@ func scenes() map[string]func() *scene {
 				"CSeq: 1 INVITE\r\n", "CSeq: 1 INVITE\r\nX-\x1b: \x1b]0;title\a\r\n",
 			).Replace(invite)
 			s := changed(invite, got)
-			s.network.Notes = []string{"a note with \x1b[2J, \u202eturned\u202c and \xff in it"}
+			s.network.Notes = []string{"a note with \x1b[2J and \u202eturned\u202c in it"}
 			s.network.Interface = "eth\x1b0"
 			return s
 		},
