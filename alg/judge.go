@@ -182,8 +182,9 @@ type caseJudge struct {
 	c     *Case
 	flows map[int]*Flow
 	loss  map[bool]float64 // by Pair.Outbound, measured on the control flows
-	tried map[bool]bool    // something was sent on the control flows
 	seen  map[bool]bool    // something arrived there: loss is a measure
+
+	control map[side]bool // the control flows that were tried, and whether anything arrived there
 
 	counted map[*Finding]*Pair      // the last message that a finding counts
 	proxies map[int]map[string]bool // by flow, see exchange

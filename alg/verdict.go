@@ -7,21 +7,49 @@ import (
 	"time"
 )
 
-// measureLoss estimates the loss of each direction from the control flows: nobody has a reason to drop what goes there.
+// measureLoss estimates the loss of each direction from the control flows: nobody has a reason to drop what goes there. A
+// control flow on which nothing arrives at all is closed, not lossy.
 func (j *caseJudge) measureLoss(steps []*step) {
-	j.loss, j.tried, j.seen = map[bool]float64{}, map[bool]bool{}, map[bool]bool{}
-	for _, outbound := range []bool{true, false} {
-		var lost, sent int
-		for _, s := range steps {
-			// A message that breaks the rules may be dropped for that on any port; it measures nothing.
-			if s.outbound == outbound && s.path.Control && s.breaks == "" {
-				lost += s.lost
-				sent += s.lost + s.delivered
-			}
+	type count struct{ lost, delivered int }
+	j.control = map[side]bool{}
+	sides := map[side]*count{}
+	for _, s := range steps {
+		// A message that breaks the rules may be dropped for that on any port; it measures nothing.
+		if !s.path.Control || s.breaks != "" {
+			continue
 		}
-		j.loss[outbound] = LossEstimate(lost, sent)
-		j.tried[outbound], j.seen[outbound] = sent > 0, sent > lost
+		c := sides[s.side]
+		if c == nil {
+			c = new(count)
+			sides[s.side] = c
+		}
+		c.lost += s.lost
+		c.delivered += s.delivered
 	}
+	sum := map[bool]*count{true: {}, false: {}}
+	for at, c := range sides {
+		j.control[at] = c.delivered > 0
+		if c.delivered > 0 {
+			sum[at.outbound].lost += c.lost
+			sum[at.outbound].delivered += c.delivered
+		}
+	}
+	j.loss, j.seen = map[bool]float64{}, map[bool]bool{}
+	for outbound, c := range sum {
+		j.loss[outbound] = LossEstimate(c.lost, c.lost+c.delivered)
+		j.seen[outbound] = c.delivered > 0
+	}
+}
+
+// controlSide reports whether the control port was tried from the same source port in the same direction, and whether
+// anything arrived there.
+func (j *caseJudge) controlSide(at side) (tried, works bool) {
+	for k, ok := range j.control {
+		if k.outbound == at.outbound && k.path.SourcePort == at.path.SourcePort {
+			tried, works = true, works || ok
+		}
+	}
+	return tried, works
 }
 
 // verdict judges one direction of one path by its steps; the worst one wins. The reason is empty for a clean side.
@@ -79,15 +107,18 @@ func (j *caseJudge) silent(at side, steps []*step, lost int, elsewhere bool) (Ve
 		return Untested, "no answer arrives on any port: a firewall on this computer may drop them"
 	case at.path.Control:
 		return Blocked, "nothing arrives on this port"
-	case j.seen[at.outbound]:
-		j.lossFinding(&portBlocked, at, steps)
-		return Blocked, fmt.Sprintf("nothing arrives on this port in %d tries, while the control port works", lost)
-	case !j.tried[at.outbound]:
-		j.lossFinding(&portBlocked, at, steps)
-		return Blocked, fmt.Sprintf("nothing arrives on this port in %d tries; there is no control port to compare with", lost)
+	}
+	j.lossFinding(&portBlocked, at, steps)
+	reason := fmt.Sprintf("nothing arrives on this port in %d tries", lost)
+	switch tried, works := j.controlSide(at); {
+	case works:
+		return Blocked, reason + ", while the control port works"
+	case !tried:
+		return Blocked, reason + "; there is no control port to compare with"
+	case elsewhere:
+		return Blocked, reason + ", nor on the control port from this source port, while it does from another: a firewall stops this source port"
 	default:
-		j.lossFinding(&portBlocked, at, steps)
-		return Blocked, fmt.Sprintf("nothing arrives on this port nor on the control port in %d tries: a firewall lets none of these ports out", lost)
+		return Blocked, reason + ", nor on the control port: a firewall lets none of these ports out"
 	}
 }
 
