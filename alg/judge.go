@@ -386,15 +386,17 @@ func (j *caseJudge) finding(rule *Rule, path Path, dir Direction, message, field
 
 // messageName is what a message is called in a finding: its method, or the status and the method that it answers.
 func messageName(m *sip.Message) string {
-	if m.IsRequest() {
-		return string(m.Method())
+	const most = 40 // octets: what is longer is no name
+	if method := m.Method(); m.IsRequest() {
+		return string(method[:min(len(method), most)])
 	}
 	if m.Status() == 0 {
 		return "datagram"
 	}
 	name := strconv.Itoa(m.Status())
 	if _, method, ok := bytes.Cut(m.Value(sip.HeaderCSeq, 0), []byte(" ")); ok {
-		name += " " + string(bytes.TrimSpace(method))
+		method = bytes.TrimSpace(method)
+		name += " " + string(method[:min(len(method), most)])
 	}
 	return name
 }
