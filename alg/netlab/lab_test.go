@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	netlab.Main(m, map[string]func(args []string) int{"peer": peerFunc})
+	netlab.Main(m, map[string]func(args []string) int{"peer": peerFunc, "station": stationFunc})
 }
 
 // invite is an INVITE of a phone that has the address, and offers media on the port.

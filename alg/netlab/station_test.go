@@ -185,18 +185,14 @@ func (s *sockets) reset() {
 	s.listeners, s.udp, s.conns = nil, map[netip.AddrPort]*net.UDPConn{}, map[[2]netip.AddrPort]*net.TCPConn{}
 }
 
-// envStation makes TestStation the far end of a station.
-const envStation = "NOFIXUP_LAB_STATION"
-
-// TestStation is the process on a host of a lab that a station stands for.
-func TestStation(t *testing.T) {
-	if os.Getenv(envStation) == "" {
-		t.Skip("a part of TestKernelVectors")
-	}
+// stationFunc is the far end of a station: it carries out what it reads and says what arrives, until its input ends.
+func stationFunc([]string) int {
 	s := &sockets{out: json.NewEncoder(os.Stdout)}
 	if err := s.serve(os.Stdin); err != nil {
-		t.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
+	return 0
 }
 
 // station is a process on a host of a lab that sends and receives at any of the host's addresses. A [peer] has one
@@ -217,12 +213,7 @@ const stationPatience = 10 * time.Second
 // newStation starts a station on a host that has the addresses.
 func newStation(t *testing.T, h *netlab.Host, addrs ...netip.Addr) *station {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := h.Command(context.Background(), self, "-test.run=^TestStation$")
-	cmd.Env = append(os.Environ(), envStation+"=yes")
+	cmd := h.Func(context.Background(), "station")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
