@@ -43,9 +43,21 @@ func skipLWS(m []byte, i int) int {
 	return i
 }
 
-// until returns the first position whose octet has a bit of stop, or len(m).
+// until returns the first position whose octet has a bit of stop, or len(m). Most octets of a message are looked at here: two
+// in every turn halves what the loop itself costs, and the compiler still inlines it; with four it does not.
 func until(m []byte, i int, stop uint16) int {
-	for uint(i) < uint(len(m)) && class[m[i]]&stop == 0 {
+	if i < 0 { // never, but it spares the loop the bounds checks
+		return i
+	}
+	for ; i < len(m)-1; i += 2 {
+		if class[m[i]]&stop != 0 {
+			return i
+		}
+		if class[m[i+1]]&stop != 0 {
+			return i + 1
+		}
+	}
+	if i < len(m) && class[m[i]]&stop == 0 {
 		i++
 	}
 	return i
@@ -53,14 +65,18 @@ func until(m []byte, i int, stop uint16) int {
 
 // trimLWS returns end without the white space before it, not going below i.
 func trimLWS(m []byte, i, end int) int {
-	for end > i && class[m[end-1]]&cLWS != 0 {
-		end--
+	m = m[:end]
+	for uint(i) < uint(len(m)) && class[m[len(m)-1]]&cLWS != 0 {
+		m = m[:len(m)-1]
 	}
-	return end
+	return len(m)
 }
 
 // at says whether m has the octet c at i; it has none at its end.
 func at(m []byte, i int, c byte) bool { return uint(i) < uint(len(m)) && m[i] == c }
+
+// isLWS says whether m has white space at i.
+func isLWS(m []byte, i int) bool { return uint(i) < uint(len(m)) && class[m[i]]&cLWS != 0 }
 
 // quoted returns the position after the quoted string that begins at i, or -1 if it does not end in m.
 // A backslash takes the octet after it along (RFC 3261 25.1 quoted-pair).

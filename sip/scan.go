@@ -21,8 +21,7 @@ type scanner struct {
 	line uint64
 	tags uint64 // line, index and header of the spans to come, see tag
 
-	low   [maxHeaderName]byte // the current header name in lower case
-	count [numHeaders]uint16  // values seen of every known header
+	count [numHeaders]uint16 // values seen of every known header
 
 	names  [maxNames]int32 // where in out the latest name of every unknown header is
 	nnames int
@@ -62,19 +61,24 @@ func (s *scanner) message(msg []byte) {
 		if s.line < math.MaxUint16 {
 			s.line++
 		}
-		if body := blankLine(msg, i); body >= 0 {
-			s.tag(Body, 0)
-			s.add(PartValue, body, len(msg))
-			return
-		}
-		// This is logicalLine, without the calls.
-		next = len(msg)
-		if k := bytes.IndexByte(msg[i:], '\n'); k >= 0 {
-			if next = i + k + 1; next < len(msg) && (msg[next] == ' ' || msg[next] == '\t') {
-				next = logicalLine(msg, next)
+		if msg[i] <= '\r' { // one test for most lines; blankLine has the others
+			if body := blankLine(msg, i); body >= 0 {
+				s.tag(Body, 0)
+				s.add(PartValue, body, len(msg))
+				return
 			}
 		}
-		s.headerLine(msg[:trimLWS(msg, i, next)], i)
+		// This is logicalLine, without the calls. Few lines begin with white space, so that class is asked first.
+		end := len(msg)
+		next = end
+		if k := bytes.IndexByte(msg[i:], '\n'); k >= 0 {
+			end = i + k
+			if next = end + 1; isLWS(msg, next) && (msg[next] == ' ' || msg[next] == '\t') {
+				next = logicalLine(msg, next)
+				end = next
+			}
+		}
+		s.headerLine(msg[:trimLWS(msg, i, end)], i)
 	}
 }
 
@@ -94,11 +98,13 @@ func (s *scanner) add(p Part, off, end int) {
 // put appends a span, which must not be empty, whose name stands at [n0, n1). Without room it only counts: what makes
 // room can then stay out of a function that is called for every span.
 func (s *scanner) put(p Part, off, end, n0, n1 int) {
-	if n := s.n; n < len(s.out) {
+	if n := s.n; uint(n) < uint(len(s.out)) {
 		t := &s.out[n]
-		t.Off, t.End, t.NameOff, t.NameEnd = int32(off), int32(end), int32(n0), int32(n1)
+		t.Off, t.End = int32(off), int32(end)
+		t.NameOff, t.NameEnd = int32(n0), int32(n1)
 		tags := s.tags | uint64(p)<<40
-		t.Line, t.Index, t.Header, t.Part = uint16(tags), uint16(tags>>16), Header(tags>>32), Part(tags>>40)
+		t.Line, t.Index = uint16(tags), uint16(tags>>16)
+		t.Header, t.Part = Header(tags>>32), Part(tags>>40)
 	}
 	s.n++
 }
@@ -166,16 +172,16 @@ func (s *scanner) startLine(m []byte, i int) {
 
 // headerLine names the logical line at i; m ends where the line ends, without its line end and white space before that.
 func (s *scanner) headerLine(m []byte, i int) {
-	i = skipLWS(m, i) // white space can only stand here in the line after the start line
-	h, j := s.name(m, i)
+	h, j := knownName(m, i)
 	colon := j
-	if !at(m, colon, ':') {
-		colon = skipLWS(m, j)
-	}
-	if i >= j || !at(m, colon, ':') {
-		s.tag(Malformed, 0)
-		s.add(PartValue, i, len(m))
-		return
+	if h == HeaderOther {
+		i = skipLWS(m, i) // white space can only stand here in the line after the start line
+		h, j = name(m, i)
+		if colon = skipLWS(m, j); i >= j || !at(m, colon, ':') {
+			s.tag(Malformed, 0)
+			s.add(PartValue, i, len(m))
+			return
+		}
 	}
 	value := skipLWS(m, colon+1)
 	if h == HeaderOther {
@@ -186,67 +192,65 @@ func (s *scanner) headerLine(m []byte, i int) {
 		}
 		return
 	}
-	s.tag(h, s.count[h])
+	n := s.count[h]
+	s.tag(h, n)
 	s.put(PartName, i, j, 0, 0)
 	switch headers[h].form {
-	case formValue:
-		s.add(PartValue, value, len(m))
-		s.bump(h)
+	case formVia, formAddrList:
+		s.list(h, m, value)
+		return
 	case formAddr:
 		if value < len(m) {
 			s.address(m, value, 0)
 		}
-		s.bump(h)
-	case formVia, formAddrList:
-		s.list(h, m, value)
+	case formValue:
+		if value < len(m) {
+			s.put(PartValue, value, len(m), 0, 0)
+		}
 	}
+	s.count[h] = successor(n)
 }
 
-// name returns the header whose name begins at i, and where the name ends: at the first octet that is not in a token.
-func (s *scanner) name(m []byte, i int) (Header, int) {
+// knownName returns the header whose name stands at i, right before a colon, and where the name ends, or HeaderOther.
+// It reads eight octets at a time, which is how most names are read; those too close to the end of m are left to name.
+func knownName(m []byte, i int) (Header, int) {
 	const (
 		ones   = 0x0101010101010101
 		highs  = 0x80 * ones
 		colons = ':' * ones
 		cases  = 0x40 * ones
 	)
-	// Eight octets at a time, as long as there are so many: 0x20 is added to those of 0x40 and up, which makes letters
-	// lower case and of nothing else a letter or a hyphen. What is then known by name needs no look at its octets.
+	var low [maxHeaderName]byte
 	for n := 0; n < maxHeaderName && i+n+8 <= len(m); n += 8 {
-		w := binary.LittleEndian.Uint64(m[i+n:])
+		// 0x20 is added to octets of 0x40 and up, which makes letters lower case and of nothing else a letter or a hyphen:
+		// what is then known by name needs no look at its octets.
+		w := binary.LittleEndian.Uint64(m[i+n : i+n+8])
 		w |= w & cases >> 1
-		binary.LittleEndian.PutUint64(s.low[n:n+8], w)
+		binary.LittleEndian.PutUint64(low[n:n+8], w)
+		// The lowest bit set in colon is in the octet of the first colon.
 		c := w ^ colons
-		if c = (c - ones) &^ c & highs; c != 0 {
-			n += bits.TrailingZeros64(c) / 8
-			if h := lookup(s.low[:n]); h != HeaderOther {
-				return h, i + n
-			}
-			break
+		if colon := (c - ones) &^ c & highs; colon != 0 {
+			n += bits.TrailingZeros64(colon) / 8
+			return lookup(low[:n]), i + n
 		}
 	}
-	j, n := i, 0
-	for j < len(m) {
-		c := lowerToken[m[j]]
-		if c == 0 {
-			break
-		}
-		if n < len(s.low) {
-			s.low[n] = c
-			n++
-		}
+	return HeaderOther, i
+}
+
+// name returns the header whose name begins at i, and where the name ends: at the first octet that is not in a token.
+func name(m []byte, i int) (Header, int) {
+	j := i
+	for j < len(m) && lowerToken[m[j]] != 0 {
 		j++
 	}
-	if j-i > len(s.low) {
-		return HeaderOther, j
-	}
-	return lookup(s.low[:n]), j
+	return headerOf(m[i:j]), j
 }
 
 // list names the values of a comma list. Empty elements (RFC 3261 has none) have no number of their own, but a line has at
 // least one, so that the names of two such lines do not share a path.
 func (s *scanner) list(h Header, m []byte, i int) {
 	first := s.count[h]
+	n := first
 	for {
 		for i < len(m) && class[m[i]]&(cLWS|cComma) != 0 {
 			i++
@@ -254,23 +258,26 @@ func (s *scanner) list(h Header, m []byte, i int) {
 		if i >= len(m) {
 			break
 		}
-		s.tag(h, s.count[h])
+		s.tag(h, n)
 		if h == HeaderVia {
 			i = s.via(m, i)
 		} else {
 			i = s.address(m, i, cComma)
 		}
-		s.bump(h)
+		n = successor(n)
 	}
-	if s.count[h] == first {
-		s.bump(h)
+	if n == first {
+		n = successor(n)
 	}
+	s.count[h] = n
 }
 
-func (s *scanner) bump(h Header) {
-	if s.count[h] < math.MaxUint16 {
-		s.count[h]++
+// successor returns the index after n, as long as there is one.
+func successor(n uint16) uint16 {
+	if n < math.MaxUint16 {
+		n++
 	}
+	return n
 }
 
 // unknown returns the index of the unknown header of that name: how many lines of it came before.
@@ -283,10 +290,7 @@ func (s *scanner) unknown(m []byte, i, j int) uint16 {
 		was := s.out[s.names[k]]
 		if sameName(name, m[was.Off:was.End]) {
 			s.names[k] = int32(s.n)
-			if was.Index == math.MaxUint16 {
-				return was.Index
-			}
-			return was.Index + 1
+			return successor(was.Index)
 		}
 	}
 	if s.nnames < maxNames {
@@ -294,9 +298,7 @@ func (s *scanner) unknown(m []byte, i, j int) uint16 {
 		s.nnames++
 		return 0
 	}
-	if s.excess < math.MaxUint16 {
-		s.excess++
-	}
+	s.excess = successor(s.excess)
 	return s.excess
 }
 

@@ -16,7 +16,7 @@ func (s *scanner) via(m []byte, i int) int {
 		}
 		j = until(m, j, stop)
 		j = trimLWS(m, i, j)
-		s.add(PartProtocol, i, j)
+		s.put(PartProtocol, i, j, 0, 0)
 		i = skipLWS(m, j)
 	}
 	// sent-by is host [ COLON port ], and COLON allows white space on both sides.
@@ -29,7 +29,9 @@ func (s *scanner) via(m []byte, i int) int {
 			j = until(m, k, stop)
 		}
 	}
-	s.add(PartSentBy, i, j)
+	if i < j {
+		s.put(PartSentBy, i, j, 0, 0)
+	}
 	return s.params(m, j, cComma)
 }
 
@@ -77,7 +79,7 @@ func (s *scanner) address(m []byte, i int, sep uint16) int {
 			}
 			return s.params(m, s.uri(spec, i), sep)
 		}
-		s.add(PartDisplay, i, trimLWS(m, i, j))
+		s.put(PartDisplay, i, trimLWS(m, i, j), 0, 0)
 		i = j
 	}
 	mark := s.n
@@ -113,19 +115,23 @@ func (s *scanner) params(m []byte, i int, sep uint16) int {
 		if i = n1; n0 == n1 {
 			continue
 		}
-		eq := skipLWS(m, n1)
+		eq := n1
 		if !at(m, eq, '=') {
-			s.put(PartParam, n0, n1, n0, n1)
-			continue
+			if eq = skipLWS(m, n1); !at(m, eq, '=') {
+				s.put(PartParam, n0, n1, n0, n1)
+				continue
+			}
 		}
 		v0 := skipLWS(m, eq+1)
-		if i = v0; !at(m, v0, '"') {
-			i = until(m, v0, stop)
-		} else if q := quoted(m, v0); q > 0 {
-			i = q
-		}
-		if v0 == i {
-			v0, i = n0, eq+1
+		if i = until(m, v0, stop); i == v0 {
+			if at(m, v0, '"') {
+				if q := quoted(m, v0); q > 0 {
+					i = q
+				}
+			}
+			if i == v0 {
+				v0, i = n0, eq+1
+			}
 		}
 		s.put(PartParam, v0, i, n0, n1)
 	}
