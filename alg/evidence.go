@@ -118,9 +118,16 @@ const (
 	OutcomeFailed Outcome = "failed"
 )
 
+// Kinds of a [Trial].
+const (
+	TrialSocket  = "socket"  // a source port of this computer could not be had
+	TrialStep    = "step"    // a planned message was not sent
+	TrialConnect = "connect" // a TCP connection came about or did not
+)
+
 // Trial is one attempt with an outcome and no octets to compare.
 type Trial struct {
-	Kind    string         `json:"kind"` // "socket": a source port could not be had; "step": a planned message was not sent
+	Kind    string         `json:"kind"` // one of the Trial constants
 	Path    Path           `json:"path"`
 	Src     netip.AddrPort `json:"src"`
 	Dst     netip.AddrPort `json:"dst"`

@@ -37,6 +37,7 @@ func (j *Judge) Add(c Case) []Finding {
 	}
 	before := len(j.findings)
 	results := (&caseJudge{Judge: j, c: &c}).judge()
+	slices.SortStableFunc(results, func(a, b PathResult) int { return comparePaths(a.Path, b.Path) })
 	for _, r := range results {
 		j.merge(r)
 	}
@@ -406,7 +407,8 @@ func messageName(m *sip.Message) string {
 func (j *caseJudge) doubt(p Path, steps []*step) (why string, nothing bool) {
 	nothing = !slices.ContainsFunc(steps, func(s *step) bool { return s.path == p })
 	for _, t := range j.c.Trials {
-		if t.Path == p && t.Outcome == OutcomeFailed {
+		// That connecting failed has a verdict of its own.
+		if t.Path == p && t.Outcome == OutcomeFailed && t.Kind != TrialConnect {
 			return cmp.Or(t.Detail, t.Kind+" failed"), nothing
 		}
 	}

@@ -1,6 +1,9 @@
 package alg
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Chance of calling plain loss a drop: one in ten million.
 const falseDrop = 1e-7
@@ -24,8 +27,22 @@ func Tries(q float64) int {
 	return int(math.Ceil(math.Log(falseDrop) / math.Log(q)))
 }
 
+// TriesOn is Tries for a transport. TCP sends what got lost again by itself, after about 0.2 s and 0.6 s: a message that
+// has not arrived after [StallTime] was lost three times.
+func TriesOn(transport string, q float64) int {
+	n := Tries(q)
+	if transport == "tcp" {
+		return (n + 2) / 3
+	}
+	return n
+}
+
+// StallTime is how long a message on TCP must be waited for, beside the round trips, before it counts as stalled: long
+// enough for the first two retransmissions of a sender whose shortest time-out is 200 ms.
+const StallTime = 800 * time.Millisecond
+
 // assumedLoss stands in where the control port gives no measure, since nothing comes back from it either.
 const assumedLoss = 0.2
 
 // TriesUnmeasured is how often messages must be lost where no loss could be measured.
-func TriesUnmeasured() int { return Tries(assumedLoss) }
+func TriesUnmeasured(transport string) int { return TriesOn(transport, assumedLoss) }

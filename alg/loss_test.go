@@ -23,7 +23,7 @@ func TestTries(t *testing.T) {
 			t.Errorf("%v: %d tries", q, k)
 		}
 	}
-	if got := TriesUnmeasured(); got != 11 {
+	if got := TriesUnmeasured("udp"); got != 11 {
 		t.Errorf("%d tries unmeasured", got)
 	}
 }

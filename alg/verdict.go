@@ -61,7 +61,7 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 		}
 	}
 	if len(steps) == 0 {
-		return Untested, "nothing was sent"
+		return j.unconnected(at)
 	}
 	var delivered, lost int
 	for _, s := range steps {
@@ -90,11 +90,54 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 	return worst, reason
 }
 
+// unconnected judges a side on which nothing was sent: on TCP because no connection came about, time and again.
+func (j *caseJudge) unconnected(at side) (Verdict, string) {
+	failed, why := 0, ""
+	for _, t := range j.c.Trials {
+		if t.Kind == TrialConnect && t.Path == at.path && t.Outcome == OutcomeFailed {
+			failed++
+			why = t.Detail
+		}
+	}
+	switch {
+	case failed == 0:
+		return Untested, "nothing was sent"
+	case !at.outbound:
+		return Untested, "nothing was sent, for want of a connection"
+	case failed < minConnects:
+		return Untested, fmt.Sprintf("no connection (%s) in %d tries, %d would prove it", why, failed, minConnects)
+	}
+	reason := fmt.Sprintf("no connection in %d tries: %s", failed, why)
+	tried, works := j.controlSide(at)
+	if works {
+		reason += "; the control port can be connected to"
+	} else if tried {
+		reason += ", nor to the control port: a firewall lets none of these ports out"
+	}
+	if !at.path.Control {
+		j.connectFinding(at, failed, why)
+	}
+	return Blocked, reason
+}
+
+// minConnects is how many attempts to connect must fail before a port counts as blocked: each of them sends more than one
+// SYN.
+const minConnects = 3
+
+// connectFinding reports connections that did not come about.
+func (j *caseJudge) connectFinding(at side, count int, why string) {
+	f, fresh := j.finding(&portBlocked, at.path, directionOf(at.outbound), "connect", "")
+	if fresh {
+		f.Summary += ": " + why
+	}
+	f.Count += count
+}
+
 // silent judges a side on which nothing arrived at all; elsewhere says that on another path something did.
 func (j *caseJudge) silent(at side, steps []*step, lost int, elsewhere bool) (Verdict, string) {
-	need := TriesUnmeasured()
+	need := TriesUnmeasured(at.path.Transport)
 	if j.seen[at.outbound] {
-		need = Tries(j.loss[at.outbound])
+		need = TriesOn(at.path.Transport, j.loss[at.outbound])
 	}
 	switch {
 	case need == 0:
@@ -133,7 +176,7 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 		return Untested, "it is not known whether " + s.name + " arrived"
 	}
 	q := j.loss[s.outbound]
-	need := Tries(q)
+	need := TriesOn(s.path.Transport, q)
 	control, tried := j.controlOf(s)
 	what := s.name
 	if s.breaks != "" {

@@ -39,37 +39,70 @@ const (
 	tooLong
 )
 
-// answer returns the response to a request that came from the given address, with tag as To tag if it has none; or the
+// answer returns the response to a datagram that came from the given address, with tag as To tag if it has none; or the
 // reason for which there is none. The response is not longer than the request.
 func (c *composer) answer(req []byte, remote netip.AddrPort, tag []byte) (answer []byte, silence string) {
-	if cap(c.msg.Spans) > maxSpans {
-		c.msg.Spans = nil
-	}
-	c.msg.Parse(req)
-	method := c.msg.Method()
-	switch {
-	case c.msg.Status() > 0:
-		return nil, wire.SilenceResponse
-	case method == nil:
-		return nil, wire.SilenceMalformed
-	case string(method) == "ACK":
-		return nil, wire.SilenceACK
-	}
-	c.split()
-	for _, h := range [...]sip.Header{sip.HeaderVia, sip.HeaderFrom, sip.HeaderTo, sip.HeaderCallID, sip.HeaderCSeq} {
-		if l := c.find(h); l == nil || l.last-l.first < 2 {
-			return nil, wire.SilenceMalformed
-		}
-	}
-	if !c.hasSentBy() {
-		return nil, wire.SilenceMalformed
+	if silence = c.parse(req); silence != "" {
+		return nil, silence
 	}
 	for less := complete; less < tooLong; less++ {
-		if c.write(string(method), remote, tag, less); len(c.out) <= len(req) {
+		if c.write(remote, tag, less); len(c.out) <= len(req) {
 			return c.out, ""
 		}
 	}
 	return nil, wire.SilenceLarger
+}
+
+// parse looks at a message before it is answered. It gives the reason for which it cannot be, or none.
+func (c *composer) parse(req []byte) (silence string) {
+	if cap(c.msg.Spans) > maxSpans {
+		c.msg.Spans = nil
+	}
+	c.msg.Parse(req)
+	c.lines = c.lines[:0]
+	switch method := c.msg.Method(); {
+	case c.msg.Status() > 0:
+		return wire.SilenceResponse
+	case method == nil:
+		return wire.SilenceMalformed
+	case string(method) == "ACK":
+		return wire.SilenceACK
+	}
+	c.split()
+	for _, h := range [...]sip.Header{sip.HeaderVia, sip.HeaderFrom, sip.HeaderTo, sip.HeaderCallID, sip.HeaderCSeq} {
+		if l := c.find(h); l == nil || l.last-l.first < 2 {
+			return wire.SilenceMalformed
+		}
+	}
+	if !c.hasSentBy() {
+		return wire.SilenceMalformed
+	}
+	if c.isQuiet() {
+		return wire.SilenceQuiet
+	}
+	return ""
+}
+
+// isQuiet says whether the message is an INVITE that asks for no automatic answer, or the CANCEL of one, which has the same
+// Request-URI (RFC 3261 9.1): a tag in its request line has wire.Quiet directly behind it. Whose tag it is does not matter.
+func (c *composer) isQuiet() bool {
+	if m := c.msg.Method(); string(m) != "INVITE" && string(m) != "CANCEL" {
+		return false
+	}
+	first, _, _ := bytes.Cut(bytes.TrimLeft(c.msg.Raw, "\r\n"), []byte("\n"))
+	for i := 0; ; {
+		n := bytes.Index(first[i:], []byte(wire.Quiet))
+		if n < 0 {
+			return false
+		}
+		i += n
+		if i >= wire.TagLen {
+			for range wire.Tags(first[i-wire.TagLen : i]) {
+				return true
+			}
+		}
+		i += len(wire.Quiet)
+	}
 }
 
 // split finds the header lines. Spans leave brackets, quotes and separators at the edges of a value out, so a line ends where
@@ -116,15 +149,32 @@ func (c *composer) hasSentBy() bool {
 	return false
 }
 
-// write composes the response into c.out.
-func (c *composer) write(method string, remote netip.AddrPort, tag []byte, less shortening) {
+// write composes the automatic response into c.out.
+func (c *composer) write(remote netip.AddrPort, tag []byte, less shortening) {
+	method := string(c.msg.Method())
 	status, reason, allow := outcome(method)
-	out := append(c.out[:0], "SIP/2.0 "...)
+	if less >= noReason {
+		reason = ""
+	}
+	out := c.appendHead(c.out[:0], status, reason, remote, tag)
+	if method == "REGISTER" {
+		out = c.appendBinding(out)
+	}
+	if allow && less < noAllow {
+		out = append(out, "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, MESSAGE\r\n"...)
+	}
+	if less < noLength {
+		out = append(out, "Content-Length: 0\r\n"...)
+	}
+	c.out = append(out, "\r\n"...)
+}
+
+// appendHead appends what every response begins with: the status line and what it takes over from the request.
+func (c *composer) appendHead(out []byte, status, reason string, remote netip.AddrPort, tag []byte) []byte {
+	out = append(out, "SIP/2.0 "...)
 	out = append(out, status...)
 	out = append(out, ' ')
-	if less < noReason {
-		out = append(out, reason...)
-	}
+	out = append(out, reason...)
 	out = append(out, "\r\n"...)
 	top := true
 	for i := range c.lines {
@@ -145,17 +195,7 @@ func (c *composer) write(method string, remote netip.AddrPort, tag []byte, less 
 	}
 	out = append(out, "\r\n"...)
 	out = c.appendLine(out, c.find(sip.HeaderCallID))
-	out = c.appendLine(out, c.find(sip.HeaderCSeq))
-	if method == "REGISTER" {
-		out = c.appendBinding(out)
-	}
-	if allow && less < noAllow {
-		out = append(out, "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, MESSAGE\r\n"...)
-	}
-	if less < noLength {
-		out = append(out, "Content-Length: 0\r\n"...)
-	}
-	c.out = append(out, "\r\n"...)
+	return c.appendLine(out, c.find(sip.HeaderCSeq))
 }
 
 // outcome returns what a method is answered with. A call is refused as busy, so that an application gateway closes what it

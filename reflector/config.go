@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nofixup/reflector/wire"
+	"nofixup/sip"
 )
 
 // Off as an address leaves a service out.
@@ -30,6 +31,7 @@ type Config struct {
 
 	// HTTPS, SIP and Neutral are the addresses of the services: "host:port", ":port" for every one of Hosts, port 0 for
 	// any free port (the same on every host), or [Off]. Empty means ":443", ":5060" and ":15060". HTTPS cannot be off.
+	// SIP and Neutral are UDP and TCP, on the same port where it can be had.
 	HTTPS, SIP, Neutral string
 
 	// Certificate is the key and the chain for HTTPS. Nil makes a key at start and signs it by itself: clients then need
@@ -69,9 +71,19 @@ type Limits struct {
 
 	Messages        int // receipts of one session, both directions: 2,000
 	SessionOctets   int // payload in the receipts of one session: 4 MiB
-	MessageOctets   int // largest datagram taken: 65,507, the most that UDP over IPv4 carries
+	MessageOctets   int // largest datagram or message taken: 65,507, the most that UDP over IPv4 carries; over TCP also no more than 16 KiB of header and 32 KiB of body
 	UnprovenAnswers int // answers of one session to addresses that have not proven themselves: 8
+	Actions         int // messages that one session can make the reflector send: 256
 	Polls           int // waiting polls of one session: 8
+
+	Streams           int           // TCP connections on the ports that take probes: 2,048
+	StreamsPerSource  int           // of one /32 or /64: 16; of a /24 or /48 four times as many
+	StreamsPerSession int           // of one session at a time: 32
+	StreamFirst       time.Duration // in which the first octet of a connection must arrive: 5 s
+	StreamMessage     time.Duration // in which a whole message must arrive, from its first octet: 10 s
+	StreamIdle        time.Duration // for which nothing may come or go between messages: 15 s
+	StreamWrite       time.Duration // in which a client must have taken what it is sent: 5 s
+	StreamLife        time.Duration // of a connection in all: 60 s
 
 	OpenBurst   int           // sessions that one /32 or /64 can open at once: 60; a /24 or /48 four times as many
 	OpenRefill  time.Duration // after which it can open one more: 1 s; a /24 or /48 a quarter of it
@@ -96,7 +108,16 @@ func (l Limits) withDefaults() Limits {
 	l.SessionOctets = cmp.Or(l.SessionOctets, 4<<20)
 	l.MessageOctets = cmp.Or(l.MessageOctets, maxDatagram)
 	l.UnprovenAnswers = cmp.Or(l.UnprovenAnswers, 8)
+	l.Actions = cmp.Or(l.Actions, 256)
 	l.Polls = cmp.Or(l.Polls, 8)
+	l.Streams = cmp.Or(l.Streams, 2048)
+	l.StreamsPerSource = cmp.Or(l.StreamsPerSource, 16)
+	l.StreamsPerSession = cmp.Or(l.StreamsPerSession, 32)
+	l.StreamFirst = cmp.Or(l.StreamFirst, 5*time.Second)
+	l.StreamMessage = cmp.Or(l.StreamMessage, 10*time.Second)
+	l.StreamIdle = cmp.Or(l.StreamIdle, 15*time.Second)
+	l.StreamWrite = cmp.Or(l.StreamWrite, 5*time.Second)
+	l.StreamLife = cmp.Or(l.StreamLife, time.Minute)
 	l.OpenBurst = cmp.Or(l.OpenBurst, 60)
 	l.OpenRefill = cmp.Or(l.OpenRefill, time.Second)
 	l.Connections = cmp.Or(l.Connections, 2048)
@@ -108,6 +129,11 @@ func (l Limits) withDefaults() Limits {
 	l.Answer = cmp.Or(l.Answer, 30*time.Second)
 	l.SessionOctets = int(min(int64(l.SessionOctets), l.Octets))
 	return l
+}
+
+// streamLimits bound a message over TCP, where a sender who promises more is refused before it comes.
+func (l Limits) streamLimits() sip.Limits {
+	return sip.Limits{Head: min(16<<10, l.MessageOctets), Body: min(32<<10, l.MessageOctets)}
 }
 
 // maxDatagram is the largest payload of UDP over IPv4 in octets.
@@ -208,6 +234,7 @@ func (l Limits) budget() wire.Budget {
 		Octets:          l.SessionOctets,
 		MessageOctets:   l.MessageOctets,
 		UnprovenAnswers: l.UnprovenAnswers,
+		Actions:         l.Actions,
 		LifetimeSeconds: int(l.Lifetime / time.Second),
 		Renewals:        l.Renewals,
 	}

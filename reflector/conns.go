@@ -1,9 +1,11 @@
 package reflector
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 // connLimit counts connections in all, by source and by neighbourhood. What it holds is bounded by the connections there
@@ -50,8 +52,8 @@ func (l *connLimit) release(source netip.Addr) {
 // for them.
 type limitListener struct {
 	net.Listener
-	limit    *connLimit
-	counters *counters
+	limit             *connLimit
+	accepted, refused *atomic.Uint64
 }
 
 func (l *limitListener) Accept() (net.Conn, error) {
@@ -62,10 +64,10 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		}
 		source := addrPort(conn.RemoteAddr()).Addr()
 		if l.limit.take(source) {
-			l.counters.connections.Add(1)
+			l.accepted.Add(1)
 			return &limitConn{Conn: conn, release: sync.OnceFunc(func() { l.limit.release(source) })}, nil
 		}
-		l.counters.connectionsRefused.Add(1)
+		l.refused.Add(1)
 		if c, ok := conn.(interface{ SetLinger(sec int) error }); ok {
 			_ = c.SetLinger(0) // a reset leaves no TIME_WAIT behind
 		}
@@ -82,4 +84,12 @@ func (c *limitConn) Close() error {
 	err := c.Conn.Close()
 	c.release()
 	return err
+}
+
+// CloseWrite ends what this end sends and goes on reading, where the network can do that.
+func (c *limitConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }

@@ -16,14 +16,26 @@ type Counters struct {
 	Tokenless uint64 // dropped: no live token
 	Kept      uint64 // got a receipt
 	Spent     uint64 // dropped: the session's budget, or the memory for all sessions, was spent
-	Panics    uint64 // of them, met a fault in the reflector
+	Panics    uint64 // faults in the reflector, over TCP and HTTPS as well
 
 	ReceivedOctets uint64 // in the datagrams received
-	Answered       uint64 // answers sent
+	Answered       uint64 // answers sent, over UDP and TCP
 	AnsweredOctets uint64 // in the answers sent
-	ReadErrors     uint64 // failed reads of a socket
+	ReadErrors     uint64 // failed reads of a socket, and failed accepts
 
-	Silences map[string]uint64 // kept and not answered, by the wire.Silence constants
+	Silences map[string]uint64 // datagrams and reads kept and not answered, by the wire.Silence constants
+
+	Actions       uint64 // messages that clients had sent to them
+	ActionOctets  uint64 // in them
+	ActionsFailed uint64 // refused, or not sent
+
+	Streams          uint64 // TCP connections for probes accepted
+	StreamsRefused   uint64 // closed at once: too many
+	StreamsTokenless uint64 // ended without a live token, or beyond the session's limits
+	StreamsOpen      int64  // now
+	StreamOctets     uint64 // received over them
+	StreamReads      uint64 // of them, reads that got a receipt
+	StreamsSpent     uint64 // ended since the session's limits, or the memory for all sessions, were spent
 
 	Connections        uint64 // HTTPS connections accepted
 	ConnectionsRefused uint64 // HTTPS connections closed at once: too many
@@ -50,6 +62,11 @@ type counters struct {
 
 	silences [len(silences)]atomic.Uint64
 
+	actions, actionOctets, actionsFailed atomic.Uint64
+
+	streams, streamsRefused, streamsTokenless, streamOctets, streamReads, streamsSpent atomic.Uint64
+	streamsOpen                                                                        atomic.Int64
+
 	connections, connectionsRefused, connectionErrors, requests atomic.Uint64
 	polls                                                       atomic.Int64
 
@@ -59,7 +76,7 @@ type counters struct {
 // silences lists the reasons in the order of their counters.
 var silences = [...]string{
 	wire.SilenceACK, wire.SilenceResponse, wire.SilenceMalformed, wire.SilenceLarger,
-	wire.SilenceUnproven, wire.SilencePort, wire.SilenceBudget, wire.SilenceFailed,
+	wire.SilenceUnproven, wire.SilencePort, wire.SilenceBudget, wire.SilenceQuiet, wire.SilencePartial, wire.SilenceFailed,
 }
 
 func (c *counters) silence(reason string) {
@@ -92,6 +109,18 @@ func (s *Server) Counters() Counters {
 		ReadErrors:     c.readErrors.Load(),
 
 		Silences: make(map[string]uint64, len(silences)),
+
+		Actions:       c.actions.Load(),
+		ActionOctets:  c.actionOctets.Load(),
+		ActionsFailed: c.actionsFailed.Load(),
+
+		Streams:          c.streams.Load(),
+		StreamsRefused:   c.streamsRefused.Load(),
+		StreamsTokenless: c.streamsTokenless.Load(),
+		StreamsOpen:      c.streamsOpen.Load(),
+		StreamOctets:     c.streamOctets.Load(),
+		StreamReads:      c.streamReads.Load(),
+		StreamsSpent:     c.streamsSpent.Load(),
 
 		Connections:        c.connections.Load(),
 		ConnectionsRefused: c.connectionsRefused.Load(),

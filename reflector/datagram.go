@@ -72,9 +72,7 @@ func (s *Server) datagram(svc *service, raw []byte, remote netip.AddrPort) {
 	// The answer is no longer than the request, so this is the most that the two receipts can take.
 	most := 2 * (int64(len(raw)) + receiptOverhead)
 	if !s.store.reserve(sess, most) {
-		sess.mu.Lock()
-		sess.dropped++
-		sess.mu.Unlock()
+		sess.drop()
 		c.spent.Add(1)
 		return
 	}
@@ -86,7 +84,7 @@ func (s *Server) datagram(svc *service, raw []byte, remote netip.AddrPort) {
 	case sess.gone:
 		c.tokenless.Add(1)
 		return
-	case !sess.room(len(raw)):
+	case !sess.room(len(raw), 1):
 		sess.dropped++
 		c.spent.Add(1)
 		return
@@ -140,14 +138,17 @@ func (s *Server) keep(svc *service, sess *session, raw []byte, remote netip.Addr
 	case !proven && sess.answers >= s.store.limits.UnprovenAnswers:
 		silence = wire.SilenceUnproven
 		return
-	case !sess.room(len(answer)):
+	case !sess.room(len(answer), 1):
 		silence = wire.SilenceBudget
 		return
 	}
 	silence = wire.SilenceFailed
-	if err := s.send(svc, answer, len(raw), local, remote); err != nil {
+	// However well the address is known, an answer over UDP stays within its request.
+	if err := s.send(svc.sock, answer, leave{request: len(raw)}, local, remote); err != nil {
 		return
 	}
+	s.counters.answered.Add(1)
+	s.counters.answeredOctets.Add(uint64(len(answer)))
 	silence = ""
 	if !proven {
 		sess.answers++
@@ -161,27 +162,6 @@ func (s *Server) keep(svc *service, sess *session, raw []byte, remote netip.Addr
 		Data:      bytes.Clone(answer),
 		Answers:   in.Seq,
 	})
-}
-
-// minAnsweredPort is the lowest source port that gets an answer: below are the well-known services (RFC 6335 6), which a
-// forged source address would make the victims of a loop.
-const minAnsweredPort = 1024
-
-// errLarger is returned for an answer with more octets than its request.
-var errLarger = errors.New("send: the answer is larger than the request")
-
-// send is the only place where a datagram leaves the reflector. It goes to the source of the request that it answers, and it
-// is no longer than that one was, whoever composed it.
-func (s *Server) send(svc *service, answer []byte, request int, local, remote netip.AddrPort) error {
-	if len(answer) > request {
-		return errLarger
-	}
-	if err := svc.sock.write(answer, local, remote); err != nil {
-		return err
-	}
-	s.counters.answered.Add(1)
-	s.counters.answeredOctets.Add(uint64(len(answer)))
-	return nil
 }
 
 // now is the wall time of a receipt.

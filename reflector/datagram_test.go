@@ -231,13 +231,27 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
-func TestSendRefusesLarger(t *testing.T) {
-	b := newBench(t, Config{})
-	if err := b.send(b.svc, make([]byte, 11), 10, here, client); !errors.Is(err, errLarger) || len(b.sock.sent) != 0 {
-		t.Errorf("got %v, %d datagrams left", err, len(b.sock.sent))
-	}
-	if err := b.send(b.svc, make([]byte, 10), 10, here, client); err != nil || len(b.sock.sent) != 1 {
-		t.Errorf("got %v, %d datagrams left", err, len(b.sock.sent))
+// TestSend: whoever composed what is to leave, it leaves for a reason.
+func TestSend(t *testing.T) {
+	service := netip.AddrPortFrom(client.Addr(), 1023)
+	for _, tt := range []struct {
+		octets int
+		why    leave
+		to     netip.AddrPort
+		want   error
+	}{
+		{10, leave{request: 10}, client, nil},
+		{11, leave{request: 10}, client, errLarger},
+		{1, leave{}, client, errLarger},
+		{1000, leave{proven: true}, client, nil},
+		{10, leave{request: 10}, service, errPort},
+		{10, leave{proven: true}, service, errPort},
+	} {
+		b := newBench(t, Config{})
+		err := b.send(b.sock, make([]byte, tt.octets), tt.why, here, tt.to)
+		if !errors.Is(err, tt.want) || len(b.sock.sent) != map[bool]int{true: 1}[tt.want == nil] {
+			t.Errorf("%+v: got %v, %d datagrams left", tt, err, len(b.sock.sent))
+		}
 	}
 }
 

@@ -36,14 +36,11 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if r.ContentLength > s.cfg.Limits.BodyOctets {
-		problem(w, http.StatusRequestEntityTooLarge, "the body is too large", "requests have no body")
-		return
-	}
-	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, s.cfg.Limits.BodyOctets)); err != nil {
+	body, err := s.body(w, r)
+	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			problem(w, http.StatusRequestEntityTooLarge, "the body is too large", "requests have no body")
+			problem(w, http.StatusRequestEntityTooLarge, "the body is too large", "only actions have one, and a small one")
 		} else {
 			problem(w, http.StatusBadRequest, "the body did not arrive", "")
 		}
@@ -63,7 +60,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		if allow(w, r, http.MethodPost) {
 			s.open(w, r)
 		}
-	case !ok || rest[0] != '/' || id == "" || deep && verb != "receipts" && verb != "renew":
+	case !ok || rest[0] != '/' || id == "" || deep && verb != "receipts" && verb != "renew" && verb != "actions":
 		problem(w, http.StatusNotFound, "no such page", "the paths are listed in docs/protocol.md")
 	case !deep:
 		if sess := s.authorize(w, r, id, http.MethodDelete); sess != nil {
@@ -77,7 +74,20 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		if sess := s.authorize(w, r, id, http.MethodPost); sess != nil {
 			s.renew(w, r, sess)
 		}
+	case verb == "actions":
+		if sess := s.authorize(w, r, id, http.MethodPost); sess != nil {
+			s.act(w, sess, body)
+		}
 	}
+}
+
+// body reads what a request holds beside its header. It is bounded, and small.
+func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limit := s.cfg.Limits.BodyOctets
+	if r.ContentLength > limit {
+		return nil, &http.MaxBytesError{Limit: limit}
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 }
 
 // allow says whether the request has one of the methods, and answers it if not.
@@ -155,6 +165,11 @@ func (s *Server) grant(r *http.Request, sess *session) wire.Grant {
 	for _, svc := range s.udp {
 		if told, ok := svc.told(arrived.Addr()); ok {
 			g.Targets = append(g.Targets, wire.Target{Service: svc.service, Transport: "udp", Addr: told})
+		}
+	}
+	for _, l := range s.tcp {
+		if told, ok := l.told(arrived.Addr()); ok {
+			g.Targets = append(g.Targets, wire.Target{Service: l.service, Transport: "tcp", Addr: told})
 		}
 	}
 	// A client that found the reflector by a name goes on using it unless the certificate also holds for the address.

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -78,7 +79,7 @@ func TestHTTP(t *testing.T) {
 		{name: "no id", request: "DELETE /v1/sessions/", status: 404, want: "no such page"},
 		{name: "a longer word", request: "POST /v1/sessionsx", status: 404, want: "no such page"},
 		{name: "another version", request: "POST /v2/sessions", status: 404, want: "no such page"},
-		{name: "no such verb", request: "GET " + path + "/actions", headers: auth, status: 404, want: "no such page"},
+		{name: "no such verb", request: "GET " + path + "/media", headers: auth, status: 404, want: "no such page"},
 		{name: "deeper", request: "GET " + path + "/receipts/1", headers: auth, status: 404, want: "no such page"},
 		{name: "the server as a whole", request: "OPTIONS *", status: 404, want: "no such page"},
 		{name: "proxy", request: "CONNECT 192.0.2.1:443", status: 404, want: "no such page"},
@@ -91,6 +92,7 @@ func TestHTTP(t *testing.T) {
 		{name: "receipts, no such session", request: "GET /v1/sessions/x/receipts", headers: auth, status: 404, want: "no such session"},
 		{name: "receipts, POST", request: "POST " + path + "/receipts", headers: auth, status: 405, want: "method not allowed", allow: "GET"},
 		{name: "renew, GET", request: "GET " + path + "/renew", headers: auth, status: 405, want: "method not allowed", allow: "POST"},
+		{name: "actions, GET", request: "GET " + path + "/actions", headers: auth, status: 405, want: "method not allowed", allow: "POST"},
 		{name: "session, GET", request: "GET " + path, headers: auth, status: 405, want: "method not allowed", allow: "DELETE"},
 		{name: "bad after", request: "GET " + path + "/receipts?after=-1", headers: auth, status: 400, want: "after: not a sequence number"},
 		{name: "bad wait", request: "GET " + path + "/receipts?wait=NaN", headers: auth, status: 400, want: "wait: not a time"},
@@ -243,6 +245,44 @@ func TestFull(t *testing.T) {
 	_, err = c.Open(t.Context())
 	if !errors.As(err, &status) || status.Code != http.StatusServiceUnavailable || status.RetryAfter != 2*time.Minute || status.Problem.Hint == "" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestActionRequests asks for actions with bodies of every kind.
+func TestActionRequests(t *testing.T) {
+	s := reflectortest.Start(t)
+	sess := dial(t, s)
+	exchange(t, "", sess.Grant.Targets[0].Addr, options(sess, 1))
+	for _, tt := range []struct {
+		body, secret string
+		status       int
+		want         string
+	}{
+		{body: `{"action":"request","to":1,"number":2,"method":"OPTIONS"}`, status: 200, want: `{"seq":3}`},
+		{body: `{"action":"request","to":1,"number":3,"method":"OPTIONS","later":[]}`, status: 200, want: `{"seq":4}`},
+		{body: `{"action":"request","to":1,"number":4,"method":"OPTIONS"}`, secret: "x", status: 404, want: "no such session"},
+		{body: ``, status: 400, want: "the body is no action"},
+		{body: `[]`, status: 400, want: "the body is no action"},
+		{body: `{"action":"request","to":-1}`, status: 400, want: "the body is no action"},
+		{body: `{"action":"request","to":1}{}`, status: 400, want: "the body is no action"},
+		{body: `{"action":"relay","to":1}`, status: 400, want: `"hint":"one of respond, request, close"`},
+		{body: `{"action":"respond","to":1,"status":700}`, status: 400, want: `"hint":"one of [100 180`},
+		{body: `{"action":"request","to":1,"method":"REGISTER"}`, status: 400, want: `"hint":"one of [OPTIONS INVITE`},
+		{body: `{"action":"request","to":99,"number":4,"method":"OPTIONS"}`, status: 404, want: "no such receipt"},
+		{body: `{"x":"` + strings.Repeat("x", 4096) + `"}`, status: 413, want: "the body is too large"},
+	} {
+		secret := sess.Grant.Secret
+		if tt.secret != "" {
+			secret = tt.secret
+		}
+		resp, body := ask(t, connect(t, s), "POST /v1/sessions/"+sess.Grant.Session+"/actions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+secret+
+			"\r\nContent-Length: "+strconv.Itoa(len(tt.body))+"\r\n\r\n"+tt.body)
+		if resp.StatusCode != tt.status || !strings.Contains(body, tt.want) {
+			t.Errorf("%s: got %s, %s", tt.body, resp.Status, body)
+		}
+	}
+	if c := s.Counters(); c.Actions != 2 || c.ActionsFailed != 8 {
+		t.Errorf("%d actions, %d failed", c.Actions, c.ActionsFailed)
 	}
 }
 

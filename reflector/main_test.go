@@ -78,7 +78,9 @@ func newBench(t tb, cfg Config) *bench {
 	s.store = newStore(cfg.Limits, &s.counters, cfg.Log)
 	sock := &recorder{ttl: 57}
 	t.Cleanup(s.store.close)
-	return &bench{s, sock, &service{endpoint: endpoint{service: wire.ServiceSIP, local: here}, sock: sock}}
+	svc := &service{endpoint: endpoint{service: wire.ServiceSIP, local: here, tell: here.Addr()}, sock: sock}
+	s.udp = []*service{svc}
+	return &bench{s, sock, svc}
 }
 
 // open opens a session for the client.

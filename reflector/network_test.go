@@ -3,8 +3,10 @@ package reflector_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,11 +21,11 @@ type memory struct {
 	mu    sync.Mutex
 	conns map[netip.AddrPort]*memoryConn
 	next  uint16
-	queue chan net.Conn
+	queue map[string]chan net.Conn // by the listener's address
 }
 
 func newMemory() *memory {
-	return &memory{conns: make(map[netip.AddrPort]*memoryConn), next: 50000, queue: make(chan net.Conn)}
+	return &memory{conns: make(map[netip.AddrPort]*memoryConn), next: 50000, queue: make(map[string]chan net.Conn)}
 }
 
 var serverAddr, clientAddr = netip.MustParseAddr("198.51.100.5"), netip.MustParseAddr("192.0.2.9")
@@ -48,14 +50,19 @@ func (m *memory) ListenPacket(_ context.Context, _, address string) (net.PacketC
 func (m *memory) Listen(_ context.Context, _, address string) (net.Listener, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &memoryListener{m, m.free(netip.MustParseAddrPort(address)), make(chan struct{}), sync.Once{}}, nil
+	l := &memoryListener{m.free(netip.MustParseAddrPort(address)), make(chan net.Conn), make(chan struct{}), sync.Once{}}
+	m.queue[l.addr.String()] = l.queue
+	return l, nil
 }
 
 func (m *memory) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	near, far := net.Pipe()
 	client, server := net.Addr(net.TCPAddrFromAddrPort(netip.AddrPortFrom(clientAddr, 40000))), memoryAddr(address)
+	m.mu.Lock()
+	queue := m.queue[address]
+	m.mu.Unlock()
 	select {
-	case m.queue <- addressed{far, server, client}:
+	case queue <- addressed{far, server, client}:
 		return addressed{near, client, server}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -77,10 +84,10 @@ func (a addressed) LocalAddr() net.Addr  { return a.local }
 func (a addressed) RemoteAddr() net.Addr { return a.remote }
 
 type memoryListener struct {
-	network *memory
-	addr    netip.AddrPort
-	closed  chan struct{}
-	once    sync.Once
+	addr   netip.AddrPort
+	queue  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
 }
 
 func (l *memoryListener) Addr() net.Addr { return memoryAddr(l.addr.String()) }
@@ -92,7 +99,7 @@ func (l *memoryListener) Close() error {
 
 func (l *memoryListener) Accept() (net.Conn, error) {
 	select {
-	case conn := <-l.network.queue:
+	case conn := <-l.queue:
 		return conn, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
@@ -181,6 +188,22 @@ func TestMemoryNetwork(t *testing.T) {
 		buf := make([]byte, 2000)
 		if n, _, err := conn.ReadFrom(buf); err != nil || string(buf[:n]) != string(r.Receipts[1].Data) {
 			t.Errorf("%q, %v", buf[:n], err)
+		}
+		stream, err := network.dial(t.Context(), "tcp", "198.51.100.5:5060")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go stream.Write(options(sess, 2))
+		if n, err := stream.Read(buf); err != nil || !strings.HasPrefix(string(buf[:n]), "SIP/2.0 200 OK\r\n") {
+			t.Errorf("%q, %v", buf[:n], err)
+		}
+		start = time.Now()
+		if _, err := stream.Read(buf); !errors.Is(err, io.EOF) || time.Since(start) != 15*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		r, err = sess.Receipts(t.Context(), 2, 0)
+		if err != nil || len(r.Receipts) != 4 || r.Receipts[0].Transport != "tcp" || r.Receipts[2].End != wire.EndTimeout {
+			t.Errorf("%+v, %v", r, err)
 		}
 		time.Sleep(16 * time.Minute)
 		if s.Counters().Sessions != 0 {

@@ -13,7 +13,8 @@ import (
 // ledger keeps the promises of the reflector towards those who did not ask for anything: whatever comes in,
 //   - without a live token nothing leaves,
 //   - a datagram leaves only to where one came from, at most one for each, and with no more octets than it had,
-//   - to addresses that have not proven themselves at most 8 leave in a session.
+//   - to addresses that have not proven themselves at most 8 leave in a session,
+//   - an action sends one datagram at most, to where one came from that has proven itself, and not to a service's port.
 type ledger struct {
 	in, out  int // octets
 	unproven int
@@ -54,10 +55,52 @@ func (l *ledger) note(t interface{ Fatalf(string, ...any) }, raw string, from ne
 	}
 }
 
-// TestPromises throws datagrams of all kinds at the receive path.
+// act checks one action and what left because of it.
+func (l *ledger) act(t interface{ Fatalf(string, ...any) }, sess *session, a wire.Action, seq uint64, err error, out []sent) {
+	if len(out) == 0 {
+		if err == nil || seq != 0 {
+			t.Fatalf("%+v: nothing left, seq %d, %v", a, seq, err)
+		}
+		return
+	}
+	to := out[0].remote
+	switch {
+	case err != nil || len(out) > 1:
+		t.Fatalf("%+v: %d datagrams left, %v", a, len(out), err)
+	case !l.heard[to] || !sess.isProven(to.Addr()):
+		t.Fatalf("%+v: to %s, which has not proven itself", a, to)
+	case to.Port() < minAnsweredPort:
+		t.Fatalf("%+v: to port %d", a, to.Port())
+	}
+	r := receiptsOf(sess)
+	if asked := r[a.To-1]; asked.Remote != to || asked.Direction != wire.In {
+		t.Fatalf("%+v: to %s, not where %+v came from", a, to, asked)
+	}
+	if tag, ok := wire.FindTag([]byte(out[0].data), sess.token); !ok || tag.Number != a.Number || string(r[seq-1].Data) != out[0].data {
+		t.Fatalf("%+v: number %d in %q", a, tag.Number, out[0].data)
+	}
+}
+
+// drawAction makes an action that may or may not be done.
+func drawAction(t *rapid.T, receipts int) wire.Action {
+	a := wire.Action{
+		To:     uint64(rapid.IntRange(0, receipts+1).Draw(t, "to")),
+		Number: rapid.Uint32Range(0, 9).Draw(t, "number"),
+		SDP:    rapid.Bool().Draw(t, "sdp"),
+	}
+	if rapid.Bool().Draw(t, "respond") {
+		a.Action, a.Status = wire.ActionRespond, rapid.SampledFrom(actionStatuses).Draw(t, "status")
+	} else {
+		a.Action, a.Method = wire.ActionRequest, rapid.SampledFrom(actionMethods).Draw(t, "method")
+		a.Dialog, a.CSeq = rapid.Bool().Draw(t, "dialog"), rapid.Uint32().Draw(t, "cseq")
+	}
+	return a
+}
+
+// TestPromises throws datagrams of all kinds at the receive path, with actions in between.
 func TestPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := newBench(t, Config{})
+		b := newBench(t, Config{Limits: Limits{Actions: 5}})
 		sess, _, err := b.store.open(client)
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +117,19 @@ func TestPromises(t *testing.T) {
 		})
 		var books ledger
 		var nonces []string
+		acted := 0
 		for range rapid.IntRange(1, 40).Draw(t, "datagrams") {
+			if rapid.IntRange(0, 3).Draw(t, "act") == 0 {
+				a := drawAction(t, sess.receipts)
+				if checkAction(a) != nil {
+					continue
+				}
+				left := len(b.sock.sent)
+				seq, err := b.perform(sess, a)
+				books.act(t, sess, a, seq, err, b.sock.sent[left:])
+				acted += len(b.sock.sent) - left
+				continue
+			}
 			token := tokens.Draw(t, "token")
 			raw := drawDatagram(t, token, nonces)
 			from := sources.Draw(t, "from")
@@ -97,6 +152,9 @@ func TestPromises(t *testing.T) {
 					}
 				}
 			}
+		}
+		if acted != sess.actions || acted > b.cfg.Limits.Actions {
+			t.Fatalf("%d datagrams left by %d actions", acted, sess.actions)
 		}
 		if books.unproven > b.cfg.Limits.UnprovenAnswers {
 			t.Fatalf("%d answers to unproven addresses", books.unproven)

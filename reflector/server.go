@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +31,7 @@ type Server struct {
 
 	https []endpoint
 	udp   []*service
+	tcp   []*listener
 	http  *http.Server
 
 	stop    chan struct{} // closed when the server begins to end
@@ -36,8 +39,9 @@ type Server struct {
 	done    chan struct{} // closed when it has ended
 	running sync.WaitGroup
 
-	mu  sync.Mutex
-	err error // why it ended, if nobody asked for it
+	mu      sync.Mutex
+	err     error                // why it ended, if nobody asked for it
+	streams map[*stream]struct{} // open TCP connections that take probes
 }
 
 // Start listens on everything that the config asks for and serves it until [Server.Shutdown]. The context bounds the
@@ -67,6 +71,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	for _, svc := range s.udp {
 		s.running.Go(func() { s.receive(svc) })
 	}
+	for _, l := range s.tcp {
+		s.running.Go(func() { s.accept(l) })
+	}
 	go func() {
 		s.running.Wait()
 		close(s.done)
@@ -74,8 +81,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// listen opens the sockets. UDP comes first: a client that reaches HTTPS must find the rest.
+// listen opens the sockets. HTTPS comes last: a client that reaches it must find the rest.
 func (s *Server) listen(ctx context.Context) ([]net.Listener, error) {
+	limit := newConnLimit(s.cfg.Limits.Streams, s.cfg.Limits.StreamsPerSource)
 	var opened []io.Closer
 	for _, svc := range [...]struct{ name, address string }{
 		{wire.ServiceSIP, s.cfg.SIP},
@@ -84,14 +92,20 @@ func (s *Server) listen(ctx context.Context) ([]net.Listener, error) {
 		if svc.address == Off {
 			continue
 		}
-		socks, ends, err := s.cfg.bind(ctx, svc.name, "udp", svc.address, s.openPacket)
+		both, err := s.bindBoth(ctx, svc.name, svc.address)
 		if err != nil {
 			closeAll(opened)
 			return nil, err
 		}
-		opened = append(opened, socks...)
-		for i, sock := range socks {
-			s.udp = append(s.udp, &service{endpoint: ends[i], sock: newSocket(sock.(net.PacketConn), ends[i].local)})
+		opened = append(opened, both.all()...)
+		for i, sock := range both.packets {
+			s.udp = append(s.udp, &service{endpoint: both.udp[i], sock: newSocket(sock.(net.PacketConn), both.udp[i].local)})
+		}
+		for i, sock := range both.listeners {
+			s.tcp = append(s.tcp, &listener{both.tcp[i], &limitListener{
+				Listener: sock.(net.Listener), limit: limit,
+				accepted: &s.counters.streams, refused: &s.counters.streamsRefused,
+			}})
 		}
 	}
 	socks, ends, err := s.cfg.bind(ctx, ServiceHTTPS, "tcp", s.cfg.HTTPS, s.openListener)
@@ -100,12 +114,48 @@ func (s *Server) listen(ctx context.Context) ([]net.Listener, error) {
 		return nil, err
 	}
 	s.https = ends
-	limit := newConnLimit(s.cfg.Limits.Connections, s.cfg.Limits.PerSource)
+	limit = newConnLimit(s.cfg.Limits.Connections, s.cfg.Limits.PerSource)
 	var listeners []net.Listener
 	for _, sock := range socks {
-		listeners = append(listeners, &limitListener{Listener: sock.(net.Listener), limit: limit, counters: &s.counters})
+		listeners = append(listeners, &limitListener{
+			Listener: sock.(net.Listener), limit: limit,
+			accepted: &s.counters.connections, refused: &s.counters.connectionsRefused,
+		})
 	}
 	return listeners, nil
+}
+
+// bound are the sockets of one service.
+type bound struct {
+	packets, listeners []io.Closer
+	udp, tcp           []endpoint
+}
+
+func (b bound) all() []io.Closer { return slices.Concat(b.packets, b.listeners) }
+
+// bindBoth opens the UDP and TCP sockets of a service. Port 0 becomes the same port for both, or two different ones if no port
+// can be found that is free for both.
+func (s *Server) bindBoth(ctx context.Context, service, address string) (b bound, err error) {
+	for try := 1; ; try++ {
+		b.packets, b.udp, err = s.cfg.bind(ctx, service, "udp", address, s.openPacket)
+		if err != nil {
+			return bound{}, err
+		}
+		host, port, _ := net.SplitHostPort(address) // bind has read it as well
+		free := strings.Trim(port, "0") == ""
+		same := address
+		if free && try < samePortTries {
+			same = net.JoinHostPort(host, strconv.Itoa(int(b.udp[0].local.Port())))
+		}
+		b.listeners, b.tcp, err = s.cfg.bind(ctx, service, "tcp", same, s.openListener)
+		if err == nil {
+			return b, nil
+		}
+		closeAll(b.packets)
+		if !free || try >= samePortTries || !addressInUse(err) {
+			return bound{}, err
+		}
+	}
 }
 
 func (s *Server) openPacket(ctx context.Context, network, address string) (io.Closer, net.Addr, error) {
@@ -207,7 +257,8 @@ func hostPort(ap netip.AddrPort) string {
 // Pin returns the pin of the server's key as curl writes it: "sha256//BASE64".
 func (s *Server) Pin() string { return s.identity.pin() }
 
-// Addr returns where a service is bound first: [ServiceHTTPS], [wire.ServiceSIP] or [wire.ServiceNeutral]. It is the zero
+// Addr returns where a service is bound first, over UDP if it is not HTTPS: [ServiceHTTPS], [wire.ServiceSIP] or
+// [wire.ServiceNeutral]. Over TCP a service has the same address, but perhaps not if its port was left open. It is the zero
 // AddrPort if the service is off, and has an unspecified address if it is bound to all of the machine's.
 func (s *Server) Addr(service string) netip.AddrPort {
 	if service == ServiceHTTPS {
@@ -229,13 +280,17 @@ func (s *Server) Wait() error {
 	return s.err
 }
 
-// Shutdown ends the server: it closes the UDP sockets, answers waiting polls with what there is, and waits for requests that
+// Shutdown ends the server: it closes the sockets and connections that take probes, answers waiting polls with what there is, and waits for requests that
 // are being answered. When ctx ends first it cuts them off and returns ctx's error. All sessions are forgotten.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.end()
 	for _, svc := range s.udp {
 		svc.sock.Close()
 	}
+	for _, l := range s.tcp {
+		l.ln.Close()
+	}
+	s.closeStreams()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()

@@ -73,10 +73,13 @@ func TestSession(t *testing.T) {
 	sess := dial(t, s)
 	g := sess.Grant
 	if g.Control != s.URL() || g.Server != "nofixup-reflector devel" || g.Observed.Addr() != netip.MustParseAddr("127.0.0.1") ||
-		len(g.Targets) != 2 || g.Budget.Messages != 2000 || g.Budget.LifetimeSeconds != 900 || g.Budget.UnprovenAnswers != 8 {
+		len(g.Targets) != 4 || g.Budget.Actions != 256 || g.Budget.Messages != 2000 || g.Budget.LifetimeSeconds != 900 || g.Budget.UnprovenAnswers != 8 {
 		t.Errorf("grant: %+v", g)
 	}
-	for i, target := range g.Targets {
+	for i, target := range g.Targets[:2] {
+		if other := g.Targets[2+i]; target.Transport != "udp" || other.Transport != "tcp" || other.Service != target.Service || other.Addr != target.Addr {
+			t.Errorf("targets %+v", g.Targets)
+		}
 		raw := options(sess, uint32(i))
 		answer := exchange(t, "", target.Addr, raw)
 		if !strings.HasPrefix(answer, "SIP/2.0 200 OK\r\n") || len(answer) > len(raw) {
@@ -196,7 +199,7 @@ func TestWildcard(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := netip.AddrPortFrom(addr, s.Addr(wire.ServiceSIP).Port())
-		if g := sess.Grant; g.Control != url || len(g.Targets) != 1 || g.Targets[0].Addr != want {
+		if g := sess.Grant; g.Control != url || len(g.Targets) != 2 || g.Targets[0].Addr != want || g.Targets[1].Addr.Addr() != addr {
 			t.Errorf("%s: grant %+v", host, g)
 		}
 		// A connected socket takes answers from the address it sent to alone.
@@ -246,10 +249,12 @@ func TestHostsAndAdvertise(t *testing.T) {
 	if sess.Grant.Control != s.URL() {
 		t.Errorf("control %s", sess.Grant.Control)
 	}
-	want := []wire.Target{
-		{Service: "sip", Transport: "udp", Addr: netip.AddrPortFrom(netip.MustParseAddr("203.0.113.10"), port("sip"))},
-		{Service: "sip", Transport: "udp", Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("sip"))},
-		{Service: "neutral", Transport: "udp", Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("neutral"))},
+	var want []wire.Target
+	for _, transport := range []string{"udp", "tcp"} {
+		want = append(want,
+			wire.Target{Service: "sip", Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("203.0.113.10"), port("sip"))},
+			wire.Target{Service: "sip", Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("sip"))},
+			wire.Target{Service: "neutral", Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("neutral"))})
 	}
 	if fmt.Sprint(sess.Grant.Targets) != fmt.Sprint(want) {
 		t.Errorf("targets %v, want %v", sess.Grant.Targets, want)

@@ -36,6 +36,11 @@ type session struct {
 
 	proven  []netip.Addr // addresses that answers have been shown to reach
 	answers int          // sent to others
+	actions int          // messages that the client had sent
+
+	streams     map[uint64]*stream // its open TCP connections, by number
+	connections uint64             // that there were
+	held        int                // receipts for which room is set aside: their ends
 
 	polls int           // waiting
 	wake  chan struct{} // closed when there is something new for them; nil when nobody waits
@@ -45,11 +50,18 @@ type session struct {
 const pageSize = 64
 
 // receiptOverhead is what a receipt takes beside its payload, rounded up, so that many small datagrams are accounted for.
-const receiptOverhead = 256
+const receiptOverhead = 320
 
-// room says whether one more receipt of n octets fits into the budget.
-func (s *session) room(n int) bool {
-	return s.receipts < s.limits.Messages && s.payload+n <= s.limits.SessionOctets
+// room says whether so many more receipts of n octets together fit into the budget.
+func (s *session) room(n, receipts int) bool {
+	return s.receipts+s.held+receipts <= s.limits.Messages && s.payload+n <= s.limits.SessionOctets
+}
+
+// drop counts a message that got no receipt.
+func (s *session) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropped++
 }
 
 // keep adds a receipt, numbers it and returns where it is kept. It may be changed there until the session is unlocked.
@@ -143,7 +155,7 @@ func (s *session) leave() {
 	s.polls--
 }
 
-// end forgets what the session holds, wakes its polls and returns the memory it had been charged. What is told of it goes
+// end forgets what the session holds, closes its connections, wakes its polls and returns the memory it had been charged. What is told of it goes
 // into the log.
 func (s *session) end() (charged int64, receipts, dropped int) {
 	s.timer.Stop()
@@ -154,7 +166,10 @@ func (s *session) end() (charged int64, receipts, dropped int) {
 	}
 	s.gone = true
 	charged, receipts, dropped = s.charged, s.receipts, s.dropped
-	s.pages, s.receipts, s.payload, s.charged = nil, 0, 0, 0
+	s.pages, s.receipts, s.payload, s.charged, s.held = nil, 0, 0, 0, 0
+	for _, st := range s.streams {
+		st.conn.Close()
+	}
 	s.notify()
 	return charged, receipts, dropped
 }

@@ -8,6 +8,8 @@ import (
 )
 
 // Packet is a UDP datagram or a TCP segment, without anything below the ports.
+// Of what TCP sends without data the answer to the first segment and the last
+// segment of each direction pass as well, with no payload.
 type Packet struct {
 	Proto    string // "udp" or "tcp"
 	Src, Dst netip.AddrPort
@@ -36,6 +38,8 @@ const (
 // translated.
 type Box struct {
 	style  *Style
+	block  func(p Packet, out bool) bool
+	refuse func(p Packet, out bool) bool
 	public netip.Addr
 	nat    bool
 	inside map[netip.Addr]bool
@@ -92,6 +96,8 @@ func NewBox(cfg Config) (*Box, error) {
 	}
 	b := &Box{
 		style:    style,
+		block:    cfg.Block,
+		refuse:   cfg.Refuse,
 		public:   cfg.Public,
 		nat:      !cfg.NoNAT,
 		inside:   make(map[netip.Addr]bool),
@@ -112,10 +118,49 @@ func NewBox(cfg Config) (*Box, error) {
 // Style is the style of the box.
 func (b *Box) Style() Style { return *b.style }
 
+// fate is what becomes of a packet in the box.
+type fate int
+
+const (
+	fateDropped fate = iota // nobody learns of it
+	fateRefused             // both ends of the TCP connection get a reset
+	fatePassed
+)
+
 // Out takes a packet that comes from inside and returns it as it leaves towards
 // the outside, or false if it does not. The payload of the argument may be
 // changed in place; the result may share its memory.
 func (b *Box) Out(p Packet) (Packet, bool) {
+	p, how := b.through(p, true)
+	return p, how == fatePassed
+}
+
+// In takes a packet from the outside, as Out does.
+func (b *Box) In(p Packet) (Packet, bool) {
+	p, how := b.through(p, false)
+	return p, how == fatePassed
+}
+
+// through asks the faults of the configuration first: what they stop leaves no
+// trace in the box. They are code of the caller and run without the lock.
+func (b *Box) through(p Packet, out bool) (Packet, fate) {
+	if b.block != nil && b.block(p, out) {
+		return p, fateDropped
+	}
+	if p.Proto == "tcp" && b.refuse != nil && b.refuse(p, out) {
+		return p, fateRefused
+	}
+	pass := b.inwards
+	if out {
+		pass = b.outwards
+	}
+	if p, ok := pass(p); ok {
+		return p, fatePassed
+	}
+	return p, fateDropped
+}
+
+func (b *Box) outwards(p Packet) (Packet, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.inside[p.Dst.Addr()] || p.Dst.Addr() == b.public {
@@ -133,7 +178,7 @@ func (b *Box) Out(p Packet) (Packet, bool) {
 			return p, false
 		}
 		f.pinhole = b.claim(expectKey{p.Proto, p.Src.Addr(), p.Dst}, now) != nil
-		f.helper = b.style.watches(p.Proto, p.Dst.Port())
+		f.helper = b.style.watches(p.Dst.Port())
 		b.add(f, now)
 	}
 	out := p
@@ -141,8 +186,7 @@ func (b *Box) Out(p Packet) (Packet, bool) {
 	return b.pass(f, true, now, p, out)
 }
 
-// In takes a packet from the outside, as Out does.
-func (b *Box) In(p Packet) (Packet, bool) {
+func (b *Box) inwards(p Packet) (Packet, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
@@ -156,7 +200,7 @@ func (b *Box) In(p Packet) (Packet, bool) {
 			b.drop(f)
 		}
 		f = &flow{proto: p.Proto, inside: e.saved, public: p.Dst, outside: p.Src, inbound: true, pinhole: true}
-		f.helper = e.class == classSignalling || b.style.watches(p.Proto, p.Dst.Port())
+		f.helper = e.class == classSignalling || b.style.watches(p.Dst.Port())
 		b.adopt(p.Proto, f.inside, f.public)
 		b.add(f, now)
 	}

@@ -131,6 +131,10 @@ func FuzzBox(f *testing.F) {
 			f.Add(s.sent)
 		}
 	}
+	f.Add([]byte(genericRequest + "\r\n\r\n" + genericAnswer))
+	f.Add([]byte("INVITE sip:x SIP/2.0\r\nv: SIP/2.0/UDP 10.0.0.9 ;x=\"a,b\";rport , SIP/2.0/UDP c\r\nMax-Forwards: 70\r\nl: 1\r\n\r\nx"))
+	f.Add([]byte("x 198.51.100.2"))
+	f.Add([]byte("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 198.51.100.2:5060;branch=" + branchMark + "\r\n , b\r\nl:0\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		if len(payload) > maxDatagram {
 			return
@@ -146,6 +150,12 @@ func FuzzBox(f *testing.F) {
 				}
 				if style.Name == "none" && (!ok || !ok2 || !bytes.Equal(out.Payload, payload) || !bytes.Equal(in.Payload, payload)) {
 					t.Errorf("plain translation changed %q", payload)
+				}
+				if style.Name == "inbound-only" && (!ok || !bytes.Equal(out.Payload, payload)) {
+					t.Errorf("what leaves was changed: %q", payload)
+				}
+				if style.Name == "sdp-only" && (!ok2 || !bytes.Equal(in.Payload, payload)) {
+					t.Errorf("what comes in was changed: %q", payload)
 				}
 			}
 		}

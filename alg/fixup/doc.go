@@ -17,6 +17,16 @@
 // Linux kernel's SIP helper produces: testdata/linux has what it was sent and
 // what it made of it.
 //
+// On TCP a style sees one segment at a time, as such boxes do, and never the
+// stream: a message that is whole in its segment is treated, one that is split
+// passes as it is. (The style "replace" knows no messages and treats whatever
+// it gets.) Every Write makes segments of its own, of at most 1448 octets, so
+// the writer decides. The receiver reads what the box made of it, longer or
+// shorter as it may be.
+//
+// Faults are for tests of programs that have to notice them: latency and loss,
+// packets that vanish and TCP connections that are reset, see [Config].
+//
 // The package shares no code with the judge that its output is meant to test,
 // in particular no parser: a mistake common to both would stay unseen.
 package fixup

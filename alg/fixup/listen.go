@@ -147,7 +147,8 @@ func (l *listener) Close() error {
 // hears only its peer, and its LocalAddr is the source address that the host
 // uses towards it. A TCP port that nobody listens on gives a [*net.OpError]
 // around [syscall.ECONNREFUSED]; one that the box lets nobody reach gives
-// [syscall.ETIMEDOUT] after 127 seconds, or the error of ctx before.
+// [syscall.ETIMEDOUT] after 127 seconds, or the error of ctx before. A local
+// port is free again as soon as its connection is closed: there is no TIME_WAIT.
 func (h *Host) DialContext(ctx context.Context, network, local, address string) (net.Conn, error) {
 	fail := func(err error) error { return &net.OpError{Op: "dial", Net: network, Err: err} }
 	switch network {
@@ -195,7 +196,7 @@ func (h *Host) DialContext(ctx context.Context, network, local, address string) 
 }
 
 // connect is the handshake: half a round trip to the listener, the other half
-// back.
+// back. The box sees both segments when the first one is sent.
 func (h *Host) connect(ctx context.Context, at tuple) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -211,14 +212,21 @@ func (h *Host) connect(ctx context.Context, at tuple) (*conn, error) {
 		n.mu.Unlock()
 	}
 	start := time.Now()
-	to, syn := n.carry(h, Packet{Proto: "tcp", Src: at.local, Dst: at.remote, Open: true})
-	if to == nil {
+	to, syn, how := n.carry(h, Packet{Proto: "tcp", Src: at.local, Dst: at.remote, Open: true})
+	if to != nil {
+		_, _, how = n.carry(to, Packet{Proto: "tcp", Src: syn.Dst, Dst: syn.Src})
+	}
+	switch how {
+	case fateDropped:
 		err := sleep(ctx, start.Add(dialTimeout))
 		release()
 		if err == nil {
 			err = os.NewSyscallError("connect", syscall.ETIMEDOUT)
 		}
 		return nil, err
+	case fateRefused:
+		release()
+		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
 	}
 	x, y := newConns(h, at, to, tuple{syn.Dst, syn.Src})
 	n.mu.Lock()

@@ -29,6 +29,20 @@ type Config struct {
 	// NoNAT makes the box a stateful filter that translates nothing.
 	NoNAT bool
 
+	// Block, unless nil, is asked about every packet before the box does
+	// anything with it, and true makes it vanish there: the sender learns
+	// nothing. The packet has the addresses that the sender uses, out says that
+	// it comes from inside. A TCP connection whose first segment (Open) or the
+	// answer to it vanishes is never made: DialContext waits as it does for an
+	// address where nobody is. Later on the direction in question stalls for
+	// good. Block must not change the payload nor use the network, and is
+	// called from whichever goroutine sends.
+	Block func(p Packet, out bool) bool
+	// Refuse is asked as Block is, of what Block lets through, about TCP only:
+	// true resets the connection. Of the first segment that is ECONNREFUSED for
+	// DialContext, later on ECONNRESET for both ends.
+	Refuse func(p Packet, out bool) bool
+
 	// Inside lists the addresses of the inside host, the default source
 	// address of each family first. Empty means 10.0.0.9 and fd00:10::9.
 	Inside []netip.Addr
@@ -125,22 +139,24 @@ func (n *Network) Close() error {
 }
 
 // carry takes one packet from a host through the box, if it has to pass there,
-// to the host that it is for. The result is nil when it does not arrive: stray
-// destination, no binding, dropped by the style.
-func (n *Network) carry(from *Host, p Packet) (*Host, Packet) {
-	switch {
-	case from.owns(p.Dst.Addr()):
-		return from, p
-	case from == n.inside:
-		if p, ok := n.box.Out(p); ok && n.outside.owns(p.Dst.Addr()) {
-			return n.outside, p
-		}
-	default:
-		if p, ok := n.box.In(p); ok && n.inside.owns(p.Dst.Addr()) {
-			return n.inside, p
-		}
+// to the host that it is for. The host is nil unless it passes: stray
+// destination, no binding, stopped by the style or a fault.
+func (n *Network) carry(from *Host, p Packet) (*Host, Packet, fate) {
+	if from.owns(p.Dst.Addr()) {
+		return from, p, fatePassed
 	}
-	return nil, p
+	to := n.inside
+	if from == n.inside {
+		to = n.outside
+	}
+	p, how := n.box.through(p, from == n.inside)
+	switch {
+	case how != fatePassed:
+		return nil, p, how
+	case !to.owns(p.Dst.Addr()):
+		return nil, p, fateDropped
+	}
+	return to, p, fatePassed
 }
 
 // lost draws the fate of one datagram. The loss is on the far side of the box,

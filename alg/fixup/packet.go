@@ -150,7 +150,7 @@ func (n *Network) datagram(from *Host, p Packet) {
 	if inbound && n.lost(n.in) {
 		return
 	}
-	to, p := n.carry(from, p)
+	to, p, _ := n.carry(from, p)
 	if to == nil || outbound && n.lost(n.out) {
 		return
 	}

@@ -43,7 +43,7 @@ func (m *message) splice(off, end int, text string) bool {
 type span struct {
 	off, end int
 	addr     netip.AddrPort // what it says; the port as the finder understands it
-	next     int            // where to look for the following one
+	next     int            // where to look for the following one; zero: right behind it or its replacement
 }
 
 // finder looks for the first place at or after an offset.
@@ -77,8 +77,8 @@ func (m *message) replace(r *rule, at int) bool {
 		if !ok {
 			return true
 		}
+		end := s.end
 		if r.when == nil || r.when(m, s) {
-			end := s.end
 			if text := r.put(m, s); text != string(m.buf[s.off:s.end]) {
 				if !m.splice(s.off, s.end, text) {
 					return false
@@ -92,6 +92,8 @@ func (m *message) replace(r *rule, at int) bool {
 		if !r.each {
 			return true
 		}
-		at = s.next
+		if at = s.next; at == 0 {
+			at = end
+		}
 	}
 }

@@ -28,6 +28,7 @@ type pipe struct {
 	eof     time.Time // when the reader learns of the end, zero: not yet
 	stalled bool      // a segment was dropped by the box: nothing arrives any more
 	rd, wd  time.Time // deadlines of the reader and the writer
+	rr, wr  time.Time // when the reader and the writer learn of a reset
 	shut    bool      // the writer has ended it
 	closed  bool      // the reader has gone
 }
@@ -47,6 +48,8 @@ func (p *pipe) room() error {
 		switch {
 		case p.shut:
 			return net.ErrClosed
+		case past(p.wr):
+			return os.NewSyscallError("write", syscall.ECONNRESET)
 		case p.closed:
 			return errGone
 		case past(p.wd):
@@ -54,7 +57,7 @@ func (p *pipe) room() error {
 		case p.size < maxWindow:
 			return nil
 		}
-		p.wait(p.wd, nil)
+		p.wait(sooner(p.wr, p.wd), nil)
 	}
 }
 
@@ -99,13 +102,16 @@ func (p *pipe) read(b []byte) (int, error) {
 			p.wake()
 			return n, nil
 		}
+		if past(p.rr) {
+			return 0, os.NewSyscallError("read", syscall.ECONNRESET)
+		}
 		next := p.eof
 		if len(p.segs) > 0 {
 			next = p.segs[0].due
 		} else if past(p.eof) {
 			return 0, io.EOF
 		}
-		p.wait(sooner(next, p.rd), nil)
+		p.wait(sooner(sooner(next, p.rd), p.rr), nil)
 	}
 }
 
@@ -120,6 +126,21 @@ func (p *pipe) end() {
 	if !p.stalled {
 		p.eof = time.Now().Add(p.latency)
 	}
+	p.wake()
+}
+
+// ended reports whether the writer has sent its FIN.
+func (p *pipe) ended() bool {
+	p.Lock()
+	defer p.Unlock()
+	return p.shut
+}
+
+// reset is a reset that reaches the reader and the writer at the given times.
+func (p *pipe) reset(reader, writer time.Time) {
+	p.Lock()
+	defer p.Unlock()
+	p.rr, p.wr = sooner(p.rr, reader), sooner(p.wr, writer)
 	p.wake()
 }
 
@@ -197,8 +218,12 @@ func (c *conn) Write(b []byte) (int, error) {
 			return n, nil
 		}
 		k := min(len(b)-n, maxSegment)
-		data, ok := c.cross(append([]byte(nil), b[n:n+k]...))
-		c.out.push(data, !ok)
+		data, how := c.cross(append([]byte(nil), b[n:n+k]...))
+		if how == fateRefused {
+			c.reset()
+		} else {
+			c.out.push(data, how == fateDropped)
+		}
 		if n += k; n == len(b) {
 			return n, nil
 		}
@@ -206,21 +231,31 @@ func (c *conn) Write(b []byte) (int, error) {
 }
 
 // cross takes a segment through the box.
-func (c *conn) cross(data []byte) ([]byte, bool) {
+func (c *conn) cross(data []byte) ([]byte, fate) {
 	if c.direct {
-		return data, true
+		return data, fatePassed
 	}
 	p := Packet{Proto: "tcp", Src: c.addrs.local, Dst: c.addrs.remote, Payload: data}
-	pass := c.host.net.box.Out
-	if c.host == c.host.net.outside {
-		pass = c.host.net.box.In
-	}
-	p, ok := pass(p)
-	return p.Payload, ok
+	p, how := c.host.net.box.through(p, c.host == c.host.net.inside)
+	return p.Payload, how
+}
+
+// reset ends both directions for both ends, for this one first: the box sits
+// next to it.
+func (c *conn) reset() {
+	now := time.Now()
+	c.in.reset(now, now.Add(c.out.latency))
+	c.out.reset(now.Add(c.out.latency), now)
 }
 
 // CloseWrite ends the direction that this end writes. The other one stays.
 func (c *conn) CloseWrite() error {
+	if c.out.ended() {
+		return nil
+	}
+	if _, how := c.cross(nil); how != fatePassed {
+		c.out.push(nil, true)
+	}
 	c.out.end()
 	return nil
 }
@@ -233,7 +268,7 @@ func (c *conn) Close() error {
 		return c.fail("close", net.ErrClosed)
 	}
 	c.done = true
-	c.out.end()
+	c.CloseWrite()
 	c.in.abandon()
 
 	n := c.host.net
@@ -248,7 +283,10 @@ func (c *conn) Close() error {
 		if in.host != n.inside {
 			in, out = out, in
 		}
-		n.box.release(in.addrs.local, out.addrs.local)
+		// A new connection may have the same addresses by now.
+		if _, again := n.inside.conns[in.addrs]; !again {
+			n.box.release(in.addrs.local, out.addrs.local)
+		}
 	}
 	return nil
 }

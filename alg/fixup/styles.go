@@ -13,40 +13,49 @@ type Style struct {
 	About   string // one line, lower case, for a listing
 	Verdict string // what a probe must say behind it: "interference" or "clean"
 
-	rules  []rule
-	udp    func(m *message, s *Style) bool // framing; nil: every payload is a message
-	tcp    func(m *message, s *Style) bool
-	ports  []uint16      // destination ports of the flows it looks at
-	protos []string      // and their transports
-	life   time.Duration // of such a flow, if not the usual one
+	// Everywhere says that the box looks at every port, not only at that of
+	// SIP: what a probe sends elsewhere for comparison is changed as well.
+	Everywhere bool
+
+	rules []rule
+	udp   func(m *message, s *Style) bool // framing; nil: every payload is a message
+	tcp   func(m *message, s *Style) bool // the same of a segment
+	ports []uint16                        // destination ports of the flows it looks at
+	life  time.Duration                   // of such a flow, if not the usual one
 }
 
 // Styles lists what there is, sorted by name.
 func Styles() []Style {
 	sip := func(name, about, verdict string, rules ...rule) Style {
-		return Style{Name: name, About: about, Verdict: verdict, rules: rules, ports: []uint16{5060}, protos: []string{"udp"}}
+		return Style{Name: name, About: about, Verdict: verdict, rules: rules, tcp: wholeMessages, ports: []uint16{5060}}
 	}
 	var (
 		dialog  = rule{name: "dialog", find: literals(dialogLines), each: true, when: outbound, put: swapped}
 		session = rule{name: "session", find: literals(sessionLines), each: true, when: outbound, put: swapped}
-		back    = rule{name: "back", find: literals(startLine, dialogLines, []string{"to", "t"}, sessionLines), each: true, when: inbound, put: swapped}
+		back    = rule{name: "back", find: literals(startLine, dialogLines, sessionLines), each: true, when: inbound, put: swapped}
 		length  = rule{name: "length", do: setLength}
 	)
 	linux := sip("linux", "the SIP helper of the Linux kernel (nf_conntrack_sip, nf_nat_sip)", "interference", linuxRules...)
 	linux.udp, linux.tcp, linux.life = linuxUDP, linuxTCP, lifeLinux
-	linux.protos = []string{"udp", "tcp"}
 
 	all := []Style{
 		{Name: "none", About: "plain network address translation, no byte changed", Verdict: "clean"},
 		linux,
-		sip("full-headers", "own address replaced in Via, From, Contact, Call-ID, Route and SDP, both ways; UDP only",
+		sip("full-headers", "a gateway that rewrites Via, From, To, Call-ID, Contact, Route, Record-Route and SDP, both ways",
 			"interference", dialog, session, back, length),
-		sip("sdp-only", "own address replaced in o= and c= of what leaves; UDP only",
+		sip("sdp-only", "a gateway that rewrites o= and c= of what leaves",
 			"interference", session, length),
-		sip("broken-length", "as sdp-only, and Content-Length keeps its old value",
+		sip("broken-length", "a gateway that rewrites o= and c= of what leaves and forgets Content-Length",
 			"interference", session),
-		sip("inbound-only", "nothing changed on the way out, the public address replaced on the way in; UDP only",
+		sip("inbound-only", "a gateway that rewrites what comes in and nothing that leaves",
 			"interference", back, length),
+		sip("proxy", "a SIP proxy that says so: adds Via and Record-Route, counts Max-Forwards, fills in received and rport",
+			"clean", rule{name: "forward", do: forward}),
+		{
+			Name: "replace", About: "a box that replaces its inside address wherever it stands, on every port, and knows no Content-Length",
+			Verdict: "interference", Everywhere: true,
+			rules: []rule{{name: "anywhere", find: anywhere, each: true, put: translation}},
+		},
 	}
 	slices.SortFunc(all, func(a, b Style) int { return strings.Compare(a.Name, b.Name) })
 	return all
@@ -68,8 +77,8 @@ func lookup(name string) (*Style, error) {
 
 // watches reports whether the style looks at a flow whose first packet has this
 // destination port.
-func (s *Style) watches(proto string, port uint16) bool {
-	return slices.Contains(s.protos, proto) && slices.Contains(s.ports, port)
+func (s *Style) watches(port uint16) bool {
+	return s.Everywhere || slices.Contains(s.ports, port)
 }
 
 // handle applies the style to one payload. False drops it.

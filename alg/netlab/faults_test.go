@@ -24,35 +24,45 @@ func TestProbeBlocked(t *testing.T) {
 		want       string
 		reason     string // of the first path
 	}{
-		{"the port", "ip daddr 203.0.113.10 udp dport 5060 drop", 1, `IPv4 5060 from 5060: blocked untested
-IPv4 5060 from ephemeral: blocked untested
-IPv4 15060 from 5060: clean clean
-IPv4 15060 from ephemeral: clean clean
+		{"the port", "ip daddr 203.0.113.10 udp dport 5060 drop", 1, `udp IPv4 5060 from 5060: blocked untested
+udp IPv4 5060 from ephemeral: blocked untested
+udp IPv4 15060 from 5060: clean clean
+udp IPv4 15060 from ephemeral: clean clean
 `, "while the control port works"},
-		{"all ports", "ip daddr 203.0.113.10 udp dport { 5060, 15060 } drop", 1, `IPv4 5060 from 5060: blocked untested
-IPv4 5060 from ephemeral: blocked untested
-IPv4 15060 from 5060: blocked untested
-IPv4 15060 from ephemeral: blocked untested
+		{"all ports", "ip daddr 203.0.113.10 udp dport { 5060, 15060 } drop", 1, `udp IPv4 5060 from 5060: blocked untested
+udp IPv4 5060 from ephemeral: blocked untested
+udp IPv4 15060 from 5060: blocked untested
+udp IPv4 15060 from ephemeral: blocked untested
 `, "nor on the control port"},
-		{"the source port", "ip daddr 203.0.113.10 udp sport 5060 drop", 1, `IPv4 5060 from 5060: blocked untested
-IPv4 5060 from ephemeral: clean clean
-IPv4 15060 from 5060: blocked untested
-IPv4 15060 from ephemeral: clean clean
+		{"the source port", "ip daddr 203.0.113.10 udp sport 5060 drop", 1, `udp IPv4 5060 from 5060: blocked untested
+udp IPv4 5060 from ephemeral: clean clean
+udp IPv4 15060 from 5060: blocked untested
+udp IPv4 15060 from ephemeral: clean clean
 `, "a firewall stops this source port"},
-		{"answers from the port", "ip saddr 203.0.113.10 udp sport 5060 drop", 1, `IPv4 5060 from 5060: clean blocked
-IPv4 5060 from ephemeral: clean blocked
-IPv4 15060 from 5060: clean clean
-IPv4 15060 from ephemeral: clean clean
+		{"answers from the port", "ip saddr 203.0.113.10 udp sport 5060 drop", 1, `udp IPv4 5060 from 5060: untested blocked
+udp IPv4 5060 from ephemeral: untested blocked
+udp IPv4 15060 from 5060: clean clean
+udp IPv4 15060 from ephemeral: clean clean
 `, "while the control port works"},
-		{"all answers", "ip saddr 203.0.113.10 meta l4proto udp drop", 3, `IPv4 5060 from 5060: clean untested
-IPv4 5060 from ephemeral: clean untested
-IPv4 15060 from 5060: clean untested
-IPv4 15060 from ephemeral: clean untested
+		{"all answers", "ip saddr 203.0.113.10 meta l4proto udp drop", 3, `udp IPv4 5060 from 5060: untested untested
+udp IPv4 5060 from ephemeral: untested untested
+udp IPv4 15060 from 5060: untested untested
+udp IPv4 15060 from ephemeral: untested untested
 `, "a firewall on this computer"},
-		{"the control port", "ip daddr 203.0.113.10 udp dport 15060 drop", 0, `IPv4 5060 from 5060: clean clean
-IPv4 5060 from ephemeral: clean clean
-IPv4 15060 from 5060: blocked untested
-IPv4 15060 from ephemeral: blocked untested
+		{"the control port", "ip daddr 203.0.113.10 udp dport 15060 drop", 0, `udp IPv4 5060 from 5060: clean clean
+udp IPv4 5060 from ephemeral: clean clean
+udp IPv4 15060 from 5060: blocked untested
+udp IPv4 15060 from ephemeral: blocked untested
+`, ""},
+		{"TCP", "ip daddr 203.0.113.10 tcp dport 5060 drop", 1, `tcp IPv4 5060 from 5060: blocked untested
+tcp IPv4 5060 from ephemeral: blocked untested
+tcp IPv4 15060 from 5060: clean clean
+tcp IPv4 15060 from ephemeral: clean clean
+`, ""},
+		{"TCP with a reset", "ip daddr 203.0.113.10 tcp dport 5060 reject with tcp reset", 1, `tcp IPv4 5060 from 5060: blocked untested
+tcp IPv4 5060 from ephemeral: blocked untested
+tcp IPv4 15060 from 5060: clean clean
+tcp IPv4 15060 from ephemeral: clean clean
 `, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -60,8 +70,16 @@ IPv4 15060 from ephemeral: blocked untested
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 			filter(t, lab, tc.rule)
 			report, exit := probe(t, lab, url, pin)
-			if got := verdicts(report); exit != tc.exit || got != tc.want {
-				t.Errorf("exit %d\n%swant %d\n%s", exit, got, tc.exit, tc.want)
+			want := tc.want
+			_, clean, _ := strings.Cut(allPaths(alg.Clean, alg.Clean, 4), "tcp")
+			switch {
+			case !strings.Contains(want, "tcp"):
+				want += "tcp" + clean
+			case !strings.Contains(want, "udp"):
+				want = strings.ReplaceAll("tcp"+clean, "tcp", "udp") + want
+			}
+			if got := verdicts(report); exit != tc.exit || got != want {
+				t.Errorf("exit %d\n%swant %d\n%s", exit, got, tc.exit, want)
 			}
 			if !strings.Contains(report.Paths[0].Reason, tc.reason) {
 				t.Errorf("reason %q, want %q in it", report.Paths[0].Reason, tc.reason)

@@ -72,24 +72,29 @@ func probe(t *testing.T, lab *netlab.Lab, url, pin string, flags ...string) (*al
 	return report, cmd.ProcessState.ExitCode()
 }
 
-// verdicts gives the paths of a report as "5060 from 5060: altered altered", one a line.
+// verdicts gives the paths of a report as "udp IPv4 5060 from 5060: altered altered", one a line.
 func verdicts(r *alg.Report) string {
 	var b strings.Builder
 	for _, p := range r.Paths {
-		fmt.Fprintf(&b, "IPv%d %d from %s: %s %s\n", p.Family, p.Port, p.SourcePort, p.Outbound, p.Inbound)
+		fmt.Fprintf(&b, "%s IPv%d %d from %s: %s %s\n", p.Transport, p.Family, p.Port, p.SourcePort, p.Outbound, p.Inbound)
 	}
 	return b.String()
 }
 
-// four gives the verdicts of one family whose control path is clean.
-func four(family int, outbound, inbound alg.Verdict) string {
+// allPaths gives the verdicts of the families over UDP and TCP, with clean control paths.
+func allPaths(outbound, inbound alg.Verdict, families ...int) string {
 	var b strings.Builder
-	for _, port := range []string{"5060", "15060"} {
-		for _, source := range []string{"5060", "ephemeral"} {
-			if port == "15060" {
-				outbound, inbound = alg.Clean, alg.Clean
+	for _, transport := range []string{"udp", "tcp"} {
+		for _, family := range families {
+			for _, port := range []int{5060, 15060} {
+				for _, source := range []string{"5060", "ephemeral"} {
+					out, in := outbound, inbound
+					if port == 15060 {
+						out, in = alg.Clean, alg.Clean
+					}
+					fmt.Fprintf(&b, "%s IPv%d %d from %s: %s %s\n", transport, family, port, source, out, in)
+				}
 			}
-			fmt.Fprintf(&b, "IPv%d %s from %s: %s %s\n", family, port, source, outbound, inbound)
 		}
 	}
 	return b.String()
@@ -108,18 +113,18 @@ func TestProbe(t *testing.T) {
 		nat     bool
 		nats    int
 	}{
-		{"alg", netlab.ALG, nil, 1, alg.OverallInterference, four(4, alg.Altered, alg.Altered) + four(6, alg.Altered, alg.Altered), true, 1},
-		{"plain", netlab.Plain, nil, 0, alg.OverallClean, four(4, alg.Clean, alg.Clean) + four(6, alg.Clean, alg.Clean), true, 1},
-		{"double", netlab.Double, nil, 1, alg.OverallInterference, four(4, alg.Altered, alg.Altered), true, 2},
+		{"alg", netlab.ALG, nil, 1, alg.OverallInterference, allPaths(alg.Altered, alg.Altered, 4, 6), true, 1},
+		{"plain", netlab.Plain, nil, 0, alg.OverallClean, allPaths(alg.Clean, alg.Clean, 4, 6), true, 1},
+		{"double", netlab.Double, nil, 1, alg.OverallInterference, allPaths(alg.Altered, alg.Altered, 4), true, 2},
 		{
 			"double with via address", netlab.Double,
 			[]string{"--via-address", netlab.LANAddr.String()},
-			1, alg.OverallInterference, four(4, alg.Altered, alg.Altered), true, 2,
+			1, alg.OverallInterference, allPaths(alg.Altered, alg.Altered, 4), true, 2,
 		},
-		{"firewall", netlab.Firewall, nil, 0, alg.OverallClean, four(4, alg.Clean, alg.Clean) + four(6, alg.Clean, alg.Clean), false, 0},
+		{"firewall", netlab.Firewall, nil, 0, alg.OverallClean, allPaths(alg.Clean, alg.Clean, 4, 6), false, 0},
 		{
 			"firewall-alg", netlab.FirewallALG, nil, 1, alg.OverallInterference,
-			four(4, alg.Inspected, alg.Clean) + four(6, alg.Inspected, alg.Clean), false, 0,
+			allPaths(alg.Inspected, alg.Clean, 4, 6), false, 0,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -153,35 +158,48 @@ func TestProbeFindings(t *testing.T) {
 	lab := netlab.Up(t, netlab.ALG)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 	report, _ := probe(t, lab, url, pin)
-	find := func(field string, source alg.SourcePort, message string) *alg.Finding {
+	find := func(transport string, direction alg.Direction, field string, source alg.SourcePort, message string) *alg.Finding {
 		for i := range report.Findings {
 			f := &report.Findings[i]
-			if f.Field == field && f.SourcePort == source && f.Direction == alg.Outbound && f.Message == message {
+			if f.Transport == transport && f.Field == field && f.SourcePort == source && f.Direction == direction && f.Message == message {
 				return f
 			}
 		}
 		return nil
 	}
-	for _, want := range []struct{ field, sent, got string }{
-		{"via[0].sent-by", "10.0.0.9:5060", "198.51.100.2:5060"},
-		{"contact[0].uri.host", "10.0.0.9", "198.51.100.2"},
-		{"from.uri.host", "10.0.0.9", "198.51.100.2"},
-		{"sdp.o.address", "10.0.0.9", "198.51.100.2"},
-		{"sdp.c.address", "10.0.0.9", "198.51.100.2"},
-	} {
-		f := find(want.field, 5060, "INVITE")
-		if f == nil {
-			t.Errorf("no finding about %s", want.field)
-			continue
+	for _, transport := range []string{"udp", "tcp"} {
+		for _, want := range []struct {
+			direction                 alg.Direction
+			message, field, sent, got string
+		}{
+			{alg.Outbound, "INVITE", "via[0].sent-by", "10.0.0.9:5060", "198.51.100.2:5060"},
+			{alg.Outbound, "INVITE", "contact[0].uri.host", "10.0.0.9", "198.51.100.2"},
+			{alg.Outbound, "INVITE", "from.uri.host", "10.0.0.9", "198.51.100.2"},
+			{alg.Outbound, "INVITE", "sdp.o.address", "10.0.0.9", "198.51.100.2"},
+			{alg.Outbound, "INVITE", "sdp.c.address", "10.0.0.9", "198.51.100.2"},
+			// A call to here: its answer leaves with the SDP rewritten.
+			{alg.Outbound, "200 INVITE", "sdp.c.address", "10.0.0.9", "198.51.100.2"},
+			{alg.Outbound, "200 INVITE", "contact[0].uri.host", "10.0.0.9", "198.51.100.2"},
+			// What the kernel maps back on the way in.
+			{alg.Inbound, "200 REGISTER", "via[0].sent-by", "198.51.100.2:5060", "10.0.0.9:5060"},
+			{alg.Inbound, "200 REGISTER", "contact[0].uri.host", "198.51.100.2", "10.0.0.9"},
+			{alg.Inbound, "INVITE", "request-uri.host", "198.51.100.2", "10.0.0.9"},
+			{alg.Inbound, "OPTIONS", "request-uri.host", "198.51.100.2", "10.0.0.9"},
+		} {
+			f := find(transport, want.direction, want.field, 5060, want.message)
+			if f == nil {
+				t.Errorf("%s %s: no finding about %s of %s", transport, want.direction, want.field, want.message)
+				continue
+			}
+			if string(f.Sent) != want.sent || string(f.Got) != want.got || f.Port != 5060 {
+				t.Errorf("%s %s %s: %q became %q, want %q and %q", transport, want.direction, want.field, f.Sent, f.Got, want.sent, want.got)
+			}
 		}
-		if string(f.Sent) != want.sent || string(f.Got) != want.got || f.Port != 5060 || f.Transport != "udp" {
-			t.Errorf("%s: %s/%d %q became %q, want %q and %q", want.field, f.Transport, f.Port, f.Sent, f.Got, want.sent, want.got)
+		if f := find(transport, alg.Outbound, "content-length", 5060, "INVITE"); f == nil {
+			t.Error("no finding about content-length")
+		} else if sent, got := atoi(t, f.Sent), atoi(t, f.Got); got-sent != 2*len("198.51.100.2")-2*len("10.0.0.9") {
+			t.Errorf("content-length: %d became %d", sent, got)
 		}
-	}
-	if f := find("content-length", 5060, "INVITE"); f == nil {
-		t.Error("no finding about content-length")
-	} else if sent, got := atoi(t, f.Sent), atoi(t, f.Got); got-sent != 2*len("198.51.100.2")-2*len("10.0.0.9") {
-		t.Errorf("content-length: %d became %d", sent, got)
 	}
 	// From without a port stands for 5060: from another source port the helper does not take it for its own.
 	for _, f := range report.Findings {
@@ -229,6 +247,9 @@ func TestReceipts(t *testing.T) {
 			var wantInside, wantOutside []string
 			for _, p := range report.Evidence.Pairs {
 				f := flows[p.Flow]
+				if f.Path.Transport != "udp" {
+					continue
+				}
 				add := func(list *[]string, ends [2]netip.AddrPort, s *alg.Sighting) {
 					if s == nil {
 						return
@@ -283,7 +304,7 @@ func TestProbeIsWellFormed(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		out, err := exec.CommandContext(ctx, "tshark", "-r", file, "-d", "udp.port==15060,sip", "-Y", filter,
-			"-T", "fields", "-e", "frame.number", "-e", "sip.Request-Line", "-e", "_ws.expert.message").Output()
+			"-d", "tcp.port==15060,sip", "-T", "fields", "-e", "sip.Call-ID", "-e", "sip.Request-Line", "-e", "_ws.expert.message").Output()
 		if err != nil {
 			t.Fatalf("tshark: %v", err)
 		}
@@ -295,8 +316,13 @@ func TestProbeIsWellFormed(t *testing.T) {
 			seen++
 		}
 	}
-	if got := tshark("sip"); len(got) != seen {
-		t.Errorf("tshark reads %d SIP messages, the probe saw %d", len(got), seen)
+	got := 0
+	for _, frame := range tshark("sip") {
+		ids, _, _ := strings.Cut(frame, "\t")
+		got += 1 + strings.Count(ids, ",") // one segment may hold two messages
+	}
+	if got != seen {
+		t.Errorf("tshark reads %d SIP messages, the probe saw %d", got, seen)
 	}
 	for _, bad := range tshark("_ws.malformed || sip && _ws.expert.severity >= 6291456") {
 		t.Errorf("tshark complains: %s", bad)

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -12,26 +11,29 @@ import (
 // tally counts what became of the messages of one flow, or of several, in each direction.
 type tally struct {
 	sent, received    int // outbound
-	replied, answered int // inbound
+	replied, answered int // inbound, of answers and of what the reflector was asked to send
+	unconnected       int // tcp: connections that did not come about
 }
 
 // tallies counts by flow. Messages that break the rules on purpose measure nothing: they may be dropped for that.
 func (r *runner) tallies() map[*flow]*tally {
-	r.ledger.mu.Lock()
-	defer r.ledger.mu.Unlock()
 	out := map[*flow]*tally{}
+	r.mu.Lock()
 	for _, f := range r.flows {
 		if f != nil {
-			out[f] = new(tally)
+			out[f] = &tally{unconnected: f.unconnected}
 		}
 	}
+	r.mu.Unlock()
+	r.ledger.mu.Lock()
+	defer r.ledger.mu.Unlock()
 	for _, m := range r.ledger.order {
 		if m.step.Breaks != "" || m.failed != nil {
 			continue
 		}
-		t := out[m.flow]
+		t := out[m.link.flow]
 		t.sent++
-		if m.receipt != nil {
+		if m.there != nil {
 			t.received++
 		}
 		if m.reply != nil {
@@ -41,15 +43,26 @@ func (r *runner) tallies() map[*flow]*tally {
 			}
 		}
 	}
+	for _, a := range r.ledger.requests {
+		if a.out == nil {
+			continue
+		}
+		t := out[a.link.flow]
+		t.replied++
+		if a.in != nil {
+			t.answered++
+		}
+	}
 	return out
 }
 
-// need is how many tries prove a drop at the loss measured so far on the control flows. A control flow on which nothing
-// arrives at all is closed, not lossy.
-func (r *runner) need(tallies map[*flow]*tally) int {
+// need is how many tries prove a drop at the loss measured so far on the control flows like f. A control flow on which
+// nothing arrives at all is closed, not lossy.
+func (r *runner) need(tallies map[*flow]*tally, like *flow) int {
+	transport := like.plan.Path.Transport
 	var all tally
 	for f, t := range tallies {
-		if !f.Path.Control {
+		if p := f.plan.Path; !p.Control || p.Transport != transport || p.Family != like.plan.Path.Family {
 			continue
 		}
 		if t.received > 0 {
@@ -69,18 +82,19 @@ func (r *runner) need(tallies map[*flow]*tally) int {
 		worst = max(worst, alg.LossEstimate(all.replied-all.answered, all.replied))
 	}
 	if worst == 0 {
-		return alg.TriesUnmeasured()
+		return alg.TriesUnmeasured(transport)
 	}
-	if n := alg.Tries(worst); n > 0 {
-		// Two more than it takes now: what is lost later raises the estimate by which the judge counts.
-		return n + 2
+	if n := alg.TriesOn(transport, worst); n > 0 {
+		// Some more than it takes now: what is lost later raises the estimate by which the judge counts.
+		return n + alg.TriesOn(transport, 1e-3)
 	}
 	return maxTries // too lossy to prove anything, as far as a few messages tell: more of them may get through
 }
 
 // closed reports that a flow has lost enough messages, and delivered none, to be given up: outbound, or only its answers.
 func (t *tally) closed(need int) (outbound, inbound bool) {
-	return t.received == 0 && t.sent >= need, t.answered == 0 && t.replied >= need
+	const connects = 3 // what the judge asks for
+	return t.received == 0 && (t.sent >= need || t.unconnected >= connects), t.answered == 0 && t.replied >= need
 }
 
 // done reports whether nothing more is to be learnt from a step: some try of it got through and, if the reflector answered
@@ -90,6 +104,10 @@ func (r *runner) done(s Step, t *tally, need int) bool {
 	if noWay {
 		return true
 	}
+	if s.Script {
+		// Over UDP every message of a script was repeated for itself.
+		return r.flows[s.Flow].udp != nil || r.scriptDone(s, noAnswers)
+	}
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
 	var there, answered, back, acknowledged bool
@@ -97,13 +115,10 @@ func (r *runner) done(s Step, t *tally, need int) bool {
 		if m.step != s {
 			continue
 		}
-		if m.receipt != nil {
-			there = true
-			m.flow.mapped = m.receipt.Remote
-		}
-		answered = answered || m.reply != nil || m.receipt != nil && m.receipt.Silence == ""
+		there = there || m.there != nil
+		answered = answered || m.reply != nil || m.there != nil && m.mute == ""
 		back = back || m.answer != nil
-		acknowledged = acknowledged || !m.invite || m.ack != nil && m.ack.receipt != nil
+		acknowledged = acknowledged || !m.invite || m.ack != nil && m.ack.there != nil
 	}
 	return there && (!answered || noAnswers || back && acknowledged)
 }
@@ -113,7 +128,7 @@ func (r *runner) lastReceipts(ctx context.Context) {
 	r.ledger.mu.Lock()
 	all, after := slices.Clone(r.ledger.order), r.ledger.after
 	r.ledger.mu.Unlock()
-	r.ledger.await(ctx, all, r.patience())
+	r.ledger.await(ctx, all, r.patience("udp"))
 	asked := time.Now()
 	receipts, err := r.session.Receipts(ctx, after, 0)
 	if err != nil {
@@ -131,6 +146,11 @@ func (r *runner) close() {
 	for _, s := range r.sockets {
 		s.conn.Close()
 	}
+	for _, l := range r.links {
+		if l.stream != nil {
+			l.stream.Close()
+		}
+	}
 	r.wg.Wait()
 	r.end()
 }
@@ -145,6 +165,7 @@ func (r *runner) end() {
 
 // report makes evidence of the ledger and has it judged.
 func (r *runner) report(ctx context.Context) *alg.Report {
+	r.ledger.finish()
 	evidence := r.evidence()
 	evidence.Complete = ctx.Err() == nil && r.asked.After(r.started)
 	r.unsent(ctx)
@@ -169,38 +190,56 @@ func (r *runner) report(ctx context.Context) *alg.Report {
 // registration that never came about, and anything after the first messages on a flow that lets nothing through.
 func (r *runner) unsent(ctx context.Context) {
 	tallies := r.tallies()
-	need := r.need(tallies)
-	left := map[Step]bool{}
-	refused := map[Step]error{}
+	type key struct {
+		flow        int
+		name, shape string
+	}
+	left := map[key]bool{}
+	refused := map[key]error{}
 	r.ledger.mu.Lock()
 	for _, m := range r.ledger.order {
+		k := key{m.step.Flow, m.step.Name, m.step.Shape}
 		if m.failed == nil {
-			left[m.step] = true
+			left[k] = true
 		} else {
-			refused[m.step] = m.failed
+			refused[k] = m.failed
+		}
+	}
+	for _, a := range r.ledger.requests {
+		if a.out != nil {
+			left[key{a.step.Flow, a.step.Name, a.step.Shape}] = true
 		}
 	}
 	r.ledger.mu.Unlock()
 	for _, round := range append(slices.Clone(r.plan.Rounds), r.plan.Farewell) {
 		for _, s := range round.Steps {
 			f := r.flows[s.Flow]
-			if f == nil || left[s] || !r.ready(s) {
+			if f == nil || !r.ready(s) {
 				continue
 			}
-			if noWay, _ := tallies[f].closed(need); noWay {
+			if noWay, _ := tallies[f].closed(r.need(tallies, f)); noWay {
 				continue
 			}
-			why := "the session's budget is used up"
-			switch {
-			case refused[s] != nil:
-				why = "this computer refuses to send it: " + refused[s].Error()
-			case ctx.Err() != nil:
-				why = "the run was cut short"
+			for _, name := range s.messages() {
+				k := key{s.Flow, name, s.Shape}
+				if left[k] {
+					continue
+				}
+				why := "the session's budget is used up"
+				switch {
+				case refused[k] != nil:
+					why = "this computer refuses to send it: " + refused[k].Error()
+				case f.refused != nil:
+					why = f.refused.Error()
+				case ctx.Err() != nil:
+					why = "the run was cut short"
+				case f.unconnected > 0:
+					why = "there was no connection"
+				case s.Script:
+					why = "what comes before it did not get through"
+				}
+				r.trial(alg.TrialStep, f.plan, f.local, name+" with "+s.Shape+" address was not sent: "+why)
 			}
-			r.trials = append(r.trials, alg.Trial{
-				Kind: "step", Path: f.Path, Src: f.socket.local, Dst: f.plan.Target, At: time.Now(),
-				Outcome: alg.OutcomeFailed, Detail: s.Name + " with " + s.Shape + " address was not sent: " + why,
-			})
 		}
 	}
 }
@@ -217,50 +256,50 @@ func (r *runner) evidence() alg.Evidence {
 		{Name: alg.Inside, Role: "client", From: r.started, To: now, Complete: true},
 		{Name: alg.Outside, Role: "reflector", From: r.started, To: r.asked, Complete: l.dropped == 0 && r.asked.After(r.started)},
 	}, Flows: []alg.Flow{}, Pairs: []alg.Pair{}}
+	here := func(s *sighting) *alg.Sighting {
+		if s == nil {
+			return nil
+		}
+		return &alg.Sighting{At: s.at, Off: s.off, End: s.off + len(s.raw), Raw: s.raw}
+	}
+	there := func(s *sighting) *alg.Sighting {
+		if s == nil {
+			return nil
+		}
+		return &alg.Sighting{At: s.at.Add(-skew), Off: s.off, End: s.off + len(s.raw), Raw: s.raw}
+	}
 	control := map[controlKey]int{}
-	for seq, m := range l.order {
+	add := func(seq int, at *link, s Step, try int, outbound bool, inside, outside *alg.Sighting) {
+		p := alg.Pair{
+			ID: len(e.Pairs) + 1, Flow: at.ID, Seq: seq, Try: try, Outbound: outbound,
+			Step: s.Name, Shape: s.Shape, Role: s.Role, Breaks: s.Breaks, Inside: inside, Outside: outside,
+		}
+		e.Pairs = append(e.Pairs, p)
+		if k := keyOf(&p, at); at.Path.Control && (control[k] == 0 || p.Delivered()) {
+			control[k] = p.ID
+		}
+	}
+	for _, m := range l.order {
 		if m.failed != nil {
 			continue
 		}
-		out := alg.Pair{
-			ID: len(e.Pairs) + 1, Flow: m.flow.ID, Seq: seq + 1, Try: m.try, Outbound: true,
-			Step: m.step.Name, Shape: m.step.Shape, Role: m.step.Role, Breaks: m.step.Breaks,
-			Inside: &alg.Sighting{At: m.at, End: len(m.raw), Raw: m.raw},
-		}
-		if m.receipt != nil {
-			out.Outside = &alg.Sighting{At: m.receipt.At.Add(-skew), End: len(m.receipt.Data), Raw: m.receipt.Data}
-			m.flow.mapped = m.receipt.Remote
-			m.flow.Outside = [2]netip.AddrPort{m.receipt.Remote, m.receipt.Local}
-		}
-		e.Pairs = append(e.Pairs, out)
-		if m.flow.Path.Control && (control[keyOf(&out, m.flow)] == 0 || out.Delivered()) {
-			control[keyOf(&out, m.flow)] = out.ID
-		}
-		if m.reply == nil {
-			continue
-		}
-		in := alg.Pair{
-			ID: len(e.Pairs) + 1, Flow: m.flow.ID, Seq: seq + 1, Try: m.try,
-			Step: m.step.Name, Shape: m.step.Shape, Role: m.step.Role,
-			Outside: &alg.Sighting{At: m.reply.At.Add(-skew), End: len(m.reply.Data), Raw: m.reply.Data},
-		}
-		if m.answer != nil {
-			in.Inside = &alg.Sighting{At: m.answer.at, End: len(m.answer.raw), Raw: m.answer.raw}
-		}
-		e.Pairs = append(e.Pairs, in)
-		if m.flow.Path.Control && (control[keyOf(&in, m.flow)] == 0 || in.Delivered()) {
-			control[keyOf(&in, m.flow)] = in.ID
+		add(int(m.number), m.link, m.step, m.try, true, here(&sighting{at: m.at, off: m.off, raw: m.raw}), there(m.there))
+		if m.reply != nil {
+			add(int(m.number), m.link, m.step, m.try, false, here(m.answer), there(m.reply))
 		}
 	}
-	for _, f := range r.flows {
-		if f != nil {
-			e.Flows = append(e.Flows, f.Flow)
+	for _, a := range l.requests {
+		if a.out != nil {
+			add(int(a.number), a.link, a.step, a.try, false, here(a.in), there(a.out))
 		}
+	}
+	for _, at := range r.links {
+		e.Flows = append(e.Flows, at.Flow)
 	}
 	for i := range e.Pairs {
 		p := &e.Pairs[i]
-		if f := r.flows[p.Flow-1]; !f.Path.Control {
-			p.Control = control[keyOf(p, f)]
+		if at := r.links[p.Flow-1]; !at.Path.Control {
+			p.Control = control[keyOf(p, at)]
 		}
 	}
 	return e
@@ -268,14 +307,15 @@ func (r *runner) evidence() alg.Evidence {
 
 // controlKey names what a pair and its control have in common.
 type controlKey struct {
+	transport   string
 	family      int
 	source      alg.SourcePort
 	outbound    bool
 	step, shape string
 }
 
-func keyOf(p *alg.Pair, f *flow) controlKey {
-	return controlKey{f.Path.Family, f.Path.SourcePort, p.Outbound, p.Step, p.Shape}
+func keyOf(p *alg.Pair, at *link) controlKey {
+	return controlKey{at.Path.Transport, at.Path.Family, at.Path.SourcePort, p.Outbound, p.Step, p.Shape}
 }
 
 // describe says what was learnt about the network.
@@ -310,7 +350,10 @@ func (r *runner) describe(n *alg.Network, flows []alg.Flow) {
 	if r.pollErr != nil {
 		n.Notes = append(n.Notes, "receipts stopped coming: "+r.pollErr.Error())
 	}
-	if r.ledger.dropped > 0 {
+	r.ledger.mu.Lock()
+	dropped := r.ledger.dropped
+	r.ledger.mu.Unlock()
+	if dropped > 0 {
 		n.Notes = append(n.Notes, "the session's budget was used up: some messages got no receipt")
 	}
 }

@@ -4,49 +4,70 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"nofixup/reflector/wire"
+	"nofixup/sip"
 )
 
 // sent is one message that the runner sent, and what became of it.
 type sent struct {
-	number  uint32
-	flow    *flow
-	step    Step
-	try     int
-	at      time.Time
-	raw     []byte
-	failed  error         // the system refused to send it
-	receipt *wire.Receipt // the reflector received it
-	reply   *wire.Receipt // the reflector answered it
-	answer  *reading      // the answer arrived
-	invite  bool          // the answer is to be acknowledged
-	ack     *sent         // the acknowledgement
+	number uint32
+	link   *link
+	step   Step
+	try    int
+	at     time.Time
+	off    int // where it stands in the stream of its connection
+	raw    []byte
+	failed error     // the system refused to send it
+	there  *sighting // the reflector received it
+	mute   string    // why the reflector did not answer it
+	reply  *sighting // what the reflector answered
+	answer *sighting // the answer, as it arrived
+	invite bool      // the answer is to be acknowledged
+	ack    *sent     // the acknowledgement
 }
 
-// reading is a datagram that arrived here.
-type reading struct {
-	at  time.Time
-	raw []byte
+// asked is one message that the reflector was asked to send.
+type asked struct {
+	number uint32
+	link   *link
+	step   Step
+	try    int
+	out    *sighting // as the reflector sent it
+	in     *sighting // as it arrived
+}
+
+// sighting is a message as one end saw it.
+type sighting struct {
+	at     time.Time
+	off    int
+	raw    []byte
+	seq    uint64 // of the receipt with which it was complete
+	local  netip.AddrPort
+	remote netip.AddrPort
 }
 
 // settled reports that nothing more is to come: it was received, its answer, if there was one, arrived, and so did the
 // acknowledgement of that.
 func (s *sent) settled() bool {
 	switch {
-	case s.receipt == nil:
+	case s.failed != nil:
+		return true
+	case s.there == nil:
 		return false
 	case s.reply == nil:
-		return s.receipt.Silence != ""
+		return s.mute != ""
 	case s.answer == nil:
 		return false
 	}
-	return !s.invite || s.ack != nil && s.ack.receipt != nil
+	return !s.invite || s.ack != nil && s.ack.there != nil
 }
 
-// ledger keeps what was sent, what the reflector reported, and what arrived here. Receipts and answers come in from other
+// ledger keeps what was sent, what the reflector reported, and what arrived here. Receipts and messages come in from other
 // goroutines in any order.
 type ledger struct {
 	token wire.Token
@@ -54,7 +75,10 @@ type ledger struct {
 	mu       sync.Mutex
 	sent     map[uint32]*sent
 	order    []*sent
+	asked    map[uint32]*asked
+	requests []*asked
 	received map[uint64]*sent // by the sequence number of the receipt
+	conns    map[uint64]*conn // by the number of the connection at the reflector
 	after    uint64           // receipts up to this one are in
 	dropped  int              // messages without receipt, as the reflector says
 	changed  chan struct{}    // closed and renewed at every change
@@ -62,9 +86,25 @@ type ledger struct {
 	skewed   bool
 }
 
+// conn is a connection as the reflector sees it: the streams of both directions, cut into messages as they grow.
+type conn struct {
+	link *link
+	in   stream
+	out  stream
+}
+
+type stream struct {
+	framer sip.Framer
+	buf    []byte // not yet cut
+	off    int    // where buf begins
+	last   *wire.Receipt
+	broken bool
+}
+
 func newLedger(token wire.Token) *ledger {
 	return &ledger{
-		token: token, sent: map[uint32]*sent{}, received: map[uint64]*sent{}, changed: make(chan struct{}),
+		token: token, sent: map[uint32]*sent{}, asked: map[uint32]*asked{}, received: map[uint64]*sent{},
+		conns: map[uint64]*conn{}, changed: make(chan struct{}),
 	}
 }
 
@@ -81,21 +121,52 @@ func (l *ledger) add(s *sent) {
 	l.order = append(l.order, s)
 }
 
-// arrived enters a datagram that was read here. The newest number in it names the request that it answers.
-func (l *ledger) arrived(raw []byte, at time.Time) (s *sent, fresh bool) {
-	tag, ok := wire.FindTag(raw, l.token)
+// expect enters a message before the reflector is asked to send it.
+func (l *ledger) expect(a *asked) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked[a.number] = a
+	l.requests = append(l.requests, a)
+}
+
+// arrived enters a message that was read here. The newest number in it names it, or the request that it answers. It returns
+// what it belongs to, if it is the first copy.
+func (l *ledger) arrived(got *sighting) (*sent, *asked) {
+	tag, ok := wire.FindTag(got.raw, l.token)
 	if !ok {
-		return nil, false
+		return nil, nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s = l.sent[tag.Number]
-	if s == nil || s.answer != nil {
-		return nil, false // a duplicate, or nothing of ours
+	if a := l.asked[tag.Number]; a != nil {
+		if a.in != nil {
+			return nil, nil // a duplicate
+		}
+		a.in = got
+		l.notify()
+		return nil, a
 	}
-	s.answer = &reading{at: at, raw: raw}
+	s := l.sent[tag.Number]
+	if s == nil || s.answer != nil {
+		return nil, nil // a duplicate, or nothing of ours
+	}
+	s.answer = got
 	l.notify()
-	return s, true
+	return s, nil
+}
+
+// leftover enters what arrived over a connection and was no whole message: it belongs to the first message there that is
+// still missing.
+func (l *ledger) leftover(at *link, got *sighting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.order {
+		if s.link == at && s.reply != nil && s.answer == nil {
+			s.answer = got
+			l.notify()
+			return
+		}
+	}
 }
 
 // report enters receipts.
@@ -108,53 +179,157 @@ func (l *ledger) report(r wire.Receipts) {
 			continue
 		}
 		l.after = receipt.Seq
-		if receipt.Direction == wire.Out {
-			if s := l.received[receipt.Answers]; s != nil && s.reply == nil {
-				s.reply = receipt
-			}
+		if receipt.Conn != 0 {
+			l.grow(receipt)
 			continue
 		}
-		tag, ok := wire.FindTag(receipt.Data, l.token)
-		if !ok {
-			continue
-		}
-		s := l.sent[tag.Number]
-		if s == nil {
-			continue
-		}
-		l.received[receipt.Seq] = s
-		if s.receipt == nil { // the network may have doubled it: the first one counts
-			s.receipt = receipt
-			if d := receipt.At.Sub(s.at); !l.skewed || d < l.skew {
-				l.skew, l.skewed = d, true
-			}
-		}
+		l.whole(receipt, &sighting{
+			at: receipt.At, raw: receipt.Data, seq: receipt.Seq, local: receipt.Local, remote: receipt.Remote,
+		}, nil)
 	}
 	l.dropped = max(l.dropped, r.Dropped)
 	l.notify()
 }
 
+// grow enters a read or a write of a connection, and the messages that it completes.
+func (l *ledger) grow(receipt *wire.Receipt) {
+	c := l.conns[receipt.Conn]
+	if c == nil {
+		c = new(conn)
+		l.conns[receipt.Conn] = c
+	}
+	s := &c.in
+	if receipt.Direction == wire.Out {
+		s = &c.out
+	}
+	s.buf = append(s.buf, receipt.Data...)
+	s.last = receipt
+	for len(s.buf) > 0 && !s.broken {
+		frame, err := s.framer.Next(s.buf)
+		if err != nil {
+			s.broken = !errors.Is(err, sip.ErrShort)
+			break
+		}
+		if frame.Kind == sip.KindMessage {
+			l.whole(receipt, &sighting{
+				at: receipt.At, off: s.off, raw: s.buf[:frame.Len:frame.Len], seq: receipt.Seq,
+				local: receipt.Local, remote: receipt.Remote,
+			}, c)
+		}
+		s.buf = s.buf[frame.Len:]
+		s.off += frame.Len
+	}
+}
+
+// whole enters a message that the reflector received or sent, over a connection if c is not nil.
+func (l *ledger) whole(receipt *wire.Receipt, got *sighting, c *conn) {
+	tag, ok := wire.FindTag(got.raw, l.token)
+	if receipt.Direction == wire.Out {
+		if a := l.asked[tag.Number]; ok && a != nil {
+			a.out = got
+			return
+		}
+		s := l.sent[tag.Number]
+		if was := l.received[receipt.Answers]; was != nil && (!ok || s == nil || c == nil) {
+			s = was
+		}
+		if s != nil && s.reply == nil {
+			s.reply = got
+		}
+		return
+	}
+	s := l.sent[tag.Number]
+	if !ok || s == nil {
+		return
+	}
+	if c != nil {
+		c.link = s.link
+	}
+	l.received[receipt.Seq] = s
+	l.saw(s, got)
+	if s.mute == "" && receipt.Silence != wire.SilencePartial {
+		s.mute = receipt.Silence
+	}
+}
+
+// saw enters that the reflector received a message. The network may have doubled it: the first one counts.
+func (l *ledger) saw(s *sent, got *sighting) {
+	if s.there != nil {
+		return
+	}
+	s.there = got
+	s.link.mapped, s.link.flow.mapped = got.remote, got.remote
+	s.link.Outside = [2]netip.AddrPort{got.remote, got.local}
+	if d := got.at.Sub(s.at); !l.skewed || d < l.skew {
+		l.skew, l.skewed = d, true
+	}
+}
+
+// finish enters what the reflector received over connections and was no whole message by the end: a gateway that breaks
+// Content-Length makes the receiver wait for octets that never come. It belongs to the first message that is missing there.
+func (l *ledger) finish() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.conns {
+		if c.link == nil {
+			c.link = l.byRemote(c.in.last)
+		}
+		if c.link == nil || len(c.in.buf) == 0 {
+			continue
+		}
+		for _, s := range l.order {
+			if s.link == c.link && s.there == nil && s.failed == nil {
+				r := c.in.last
+				l.saw(s, &sighting{at: r.At, off: c.in.off, raw: c.in.buf, seq: r.Seq, local: r.Local, remote: r.Remote})
+				break
+			}
+		}
+	}
+}
+
+// byRemote finds the link of a connection over which no whole message came, if its port was kept.
+func (l *ledger) byRemote(r *wire.Receipt) *link {
+	if r == nil {
+		return nil
+	}
+	tag, ok := wire.FindTag(r.Data, l.token)
+	if s := l.sent[tag.Number]; ok && s != nil {
+		return s.link
+	}
+	return nil
+}
+
 // await waits until every message is settled, the time is over or the context ends.
 func (l *ledger) await(ctx context.Context, messages []*sent, patience time.Duration) {
+	l.wait(ctx, patience, func() bool {
+		for _, s := range messages {
+			if !s.settled() {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// wait waits until enough says so, the time is over or the context ends; it returns what enough says then. enough is called
+// with the ledger locked.
+func (l *ledger) wait(ctx context.Context, patience time.Duration, enough func() bool) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {
 		l.mu.Lock()
-		open := false
-		for _, s := range messages {
-			open = open || !s.settled()
-		}
+		ok := enough()
 		changed := l.changed
 		l.mu.Unlock()
-		if !open {
-			return
+		if ok {
+			return true
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
-			return
+			return false
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
 }
@@ -187,4 +362,34 @@ func (l *ledger) poll(ctx context.Context, session *wire.Session) error {
 			}
 		}
 	}
+}
+
+// mark is a place in the order of sending.
+func (l *ledger) mark() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.order)
+}
+
+// on returns the messages that were sent over a link after a mark.
+func (l *ledger) on(at *link, mark int) []*sent {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []*sent
+	for _, s := range l.order[mark:] {
+		if s.link == at {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// last returns the last message of a step that was sent over a link in a try. The ledger is locked.
+func (l *ledger) last(at *link, s Step, try int) *sent {
+	for _, m := range slices.Backward(l.order) {
+		if m.link == at && m.step == s && m.try == try {
+			return m
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,8 @@ type template struct {
 	call   uint32 // number of the REGISTER that the message ends
 	cseq   int    // of a message that is not the first of its call
 	agent  string
+
+	transport string // "udp" or "tcp"
 }
 
 // mediaPorts is how many ports one offer announces: audio, video and content, RTP and RTCP each.
@@ -45,7 +48,17 @@ func host(a netip.Addr) string {
 }
 
 func (t *template) via() string {
-	return fmt.Sprintf("SIP/2.0/UDP %s;branch=z9hG4bK%s;rport", t.own, t.tag)
+	return fmt.Sprintf("SIP/2.0/%s %s;branch=z9hG4bK%s;rport", t.protocol(), t.own, t.tag)
+}
+
+func (t *template) protocol() string { return strings.ToUpper(t.transport) }
+
+// contact is the URI under which the message says that its sender can be reached.
+func (t *template) contact() string {
+	if t.transport == "tcp" {
+		return fmt.Sprintf("<sip:nofixup@%s;transport=tcp>", t.own)
+	}
+	return fmt.Sprintf("<sip:nofixup@%s>", t.own)
 }
 
 func (t *template) user() string { return "sip:" + t.tag.String() + "@" + host(t.server) }
@@ -71,23 +84,40 @@ func (t *template) compose(step string) []byte {
 		return t.spelling()
 	case stepNoCSeq:
 		return t.noCSeq()
+	case stepCall, stepCancel:
+		return t.callInvite()
+	case stepMessage:
+		return t.outside("MESSAGE", []sip.Field{{Name: "Content-Type", Value: "text/plain"}}, "nofixup")
+	case stepSubscribe:
+		return t.outside("SUBSCRIBE", []sip.Field{
+			{Name: "Event", Value: "presence"}, {Name: "Expires", Value: "0"}, {Name: "Accept", Value: "application/pidf+xml"},
+		}, "")
 	}
 	panic("probe: no template for step " + step)
 }
 
 func (t *template) options() []byte {
-	return sip.Compose(nil, "OPTIONS "+t.user()+" SIP/2.0", []sip.Field{
+	return t.outside("OPTIONS", []sip.Field{{Name: "Accept", Value: "application/sdp"}}, "")
+}
+
+// outside is a request outside of any dialog.
+func (t *template) outside(method string, more []sip.Field, body string) []byte {
+	fields := []sip.Field{
 		{Name: "Via", Value: t.via()},
 		{Name: "From", Value: fmt.Sprintf("<sip:nofixup@%s>;tag=%s", host(t.own.Addr()), t.fromTag())},
 		{Name: "To", Value: "<" + t.user() + ">"},
 		{Name: "Call-ID", Value: t.callID()},
-		{Name: "CSeq", Value: "1 OPTIONS"},
-		{Name: "Contact", Value: fmt.Sprintf("<sip:nofixup@%s>", t.own)},
+		{Name: "CSeq", Value: "1 " + method},
+		{Name: "Contact", Value: t.contact()},
 		{Name: "Max-Forwards", Value: "70"},
-		{Name: "Accept", Value: "application/sdp"},
 		{Name: "User-Agent", Value: t.agent},
-		{Name: "Content-Length", Value: "0"},
-	}, nil)
+	}
+	if method == "MESSAGE" { // RFC 3428 4: it must have no Contact
+		fields = slices.DeleteFunc(fields, func(f sip.Field) bool { return f.Name == "Contact" })
+	}
+	fields = append(fields, more...)
+	fields = append(fields, sip.Field{Name: "Content-Length", Value: strconv.Itoa(len(body))})
+	return sip.Compose(nil, method+" "+t.user()+" SIP/2.0", fields, []byte(body))
 }
 
 // register asks for 60 s: a gateway keeps a registration's pinhole open for as long as the registration lives. The first
@@ -100,7 +130,7 @@ func (t *template) register(expires int, call wire.Tag, cseq int) []byte {
 		{Name: "To", Value: aor},
 		{Name: "Call-ID", Value: call.String() + "@" + host(t.own.Addr())},
 		{Name: "CSeq", Value: strconv.Itoa(cseq) + " REGISTER"},
-		{Name: "Contact", Value: fmt.Sprintf("<sip:nofixup@%s>;expires=%d", t.own, expires)},
+		{Name: "Contact", Value: t.contact() + ";expires=" + strconv.Itoa(expires)},
 		{Name: "Max-Forwards", Value: "70"},
 		{Name: "X-Canary", Value: t.own.String()},
 		{Name: "Expires", Value: strconv.Itoa(expires)},
@@ -118,7 +148,7 @@ func (t *template) invite() []byte {
 		{Name: "To", Value: "<" + t.user() + ">"},
 		{Name: "Call-ID", Value: t.callID()},
 		{Name: "CSeq", Value: "1 INVITE"},
-		{Name: "Contact", Value: fmt.Sprintf("<sip:nofixup@%s>", t.own)},
+		{Name: "Contact", Value: t.contact()},
 		{Name: "Max-Forwards", Value: "70"},
 		{Name: "X-Canary", Value: t.own.String()},
 		{Name: "P-Asserted-Identity", Value: fmt.Sprintf("<sip:nofixup@%s>", t.own)},
@@ -135,12 +165,12 @@ func (t *template) spelling() []byte {
 	body := t.offer(otherAddress(t.own.Addr().Is6()), false)
 	return sip.Compose(nil, "INVITE "+t.user()+" SIP/2.0", []sip.Field{
 		{Name: "v", Value: t.via()},
-		{Name: "vIA", Value: fmt.Sprintf("SIP/2.0/UDP %s;branch=z9hG4bK%s", t.own, strings.Repeat("n", 8))},
+		{Name: "vIA", Value: fmt.Sprintf("SIP/2.0/%s %s;branch=z9hG4bK%s", t.protocol(), t.own, strings.Repeat("n", 8))},
 		{Name: "f", Value: fmt.Sprintf("<sip:nofixup@%s>;tag=%s", t.own, t.fromTag())},
 		{Name: "t", Value: "<" + t.user() + ">"},
 		{Name: "i", Value: t.callID()},
 		{Name: "cSeQ", Value: "1 INVITE"},
-		{Name: "m", Value: fmt.Sprintf("<sip:nofixup@%s>", t.own)},
+		{Name: "m", Value: t.contact()},
 		{Name: "Route", Value: fmt.Sprintf("<sip:%s;lr>", t.own)},
 		{Name: "MAX-forwards", Value: "70"},
 		{Name: "X-Canary", Value: t.own.String() + ",\r\n folded"},

@@ -22,7 +22,9 @@ func (r *runner) narrow(ctx context.Context) {
 	if len(news) == 0 || ctx.Err() != nil {
 		return
 	}
+	r.mu.Lock()
 	r.cfg.Plan.ViaAddresses = append(slices.Clone(r.cfg.Plan.ViaAddresses), news...)
+	r.mu.Unlock()
 	r.plan.round("inner address", viaSteps(news))
 	for _, a := range news {
 		r.plan.farewell(shapeVia(a))
@@ -42,8 +44,8 @@ func (r *runner) innerAddresses() []netip.Addr {
 		if m.reply == nil || m.answer == nil {
 			continue
 		}
-		wrote, read := received(m.reply.Data), received(m.answer.raw)
-		if !read.IsValid() || read == wrote || read == m.flow.socket.local.Addr() || slices.Contains(found, read) {
+		wrote, read := received(m.reply.raw), received(m.answer.raw)
+		if !read.IsValid() || read == wrote || read == m.link.local().Addr() || slices.Contains(found, read) {
 			continue
 		}
 		// More than a few would be a box that makes addresses up.

@@ -20,7 +20,7 @@ type System struct{}
 
 // DialContext implements [Network].
 func (System) DialContext(ctx context.Context, network, local, address string) (net.Conn, error) {
-	var d net.Dialer
+	d := net.Dialer{Control: reuse}
 	if local != "" {
 		addr, err := netip.ParseAddrPort(local)
 		if err != nil {

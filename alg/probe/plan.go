@@ -39,13 +39,16 @@ type Step struct {
 	Shape  string
 	Role   alg.Role
 	Breaks string // the rule that the message breaks on purpose
+	Script bool   // several messages that follow from each other, each with a name of its own
 }
 
 // Names of steps, as they appear in the evidence.
 const (
 	stepOptions    = "options"
 	stepRegister   = "register"
-	stepInvite     = "invite"          // audio, video and content, long header names
+	stepInvite     = "invite" // audio, video and content, long header names
+	stepMessage    = "message"
+	stepSubscribe  = "subscribe"
 	stepCanary     = "invite-spelling" // compact and mixed-case names, a fold, a second Via, a Route, o= other than c=
 	stepNoCSeq     = "invite-no-cseq"
 	stepAck        = "ack"
@@ -67,7 +70,7 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 	var p Plan
 	for _, control := range []bool{false, true} {
 		for _, t := range targets {
-			if t.Transport != "udp" || control != (t.Service == wire.ServiceNeutral) || !control && t.Service != wire.ServiceSIP {
+			if t.Transport != "udp" && t.Transport != "tcp" || control != (t.Service == wire.ServiceNeutral) || !control && t.Service != wire.ServiceSIP {
 				continue
 			}
 			family := 4
@@ -91,6 +94,13 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 		{Name: stepRegister, Shape: alg.ShapeLocal},
 		{Name: stepInvite, Shape: alg.ShapeLocal},
 		{Name: stepCanary, Shape: alg.ShapeLocal},
+		{Name: stepMessage, Shape: alg.ShapeLocal},
+		{Name: stepSubscribe, Shape: alg.ShapeLocal},
+	})
+	p.round("calls", []Step{
+		{Name: stepCall, Shape: alg.ShapeLocal, Script: true},
+		{Name: stepCancel, Shape: alg.ShapeLocal, Script: true},
+		{Name: stepCalled, Shape: alg.ShapeLocal, Script: true},
 	})
 	p.round("outer addresses", append([]Step{{Name: stepInvite, Shape: alg.ShapePublic}}, viaSteps(opts.ViaAddresses)...))
 	// What breaks the rules comes last: it can get the client banned.

@@ -12,7 +12,6 @@ import (
 
 	"nofixup/alg"
 	"nofixup/reflector/wire"
-	"nofixup/sip"
 )
 
 // Config says what to probe and how. Reflector is all that must be set.
@@ -76,7 +75,8 @@ type runner struct {
 	rtt     time.Duration // of a request to the reflector over an open connection
 	ledger  *ledger
 	plan    Plan
-	flows   []*flow // as in the plan; nil where the socket could not be had
+	flows   []*flow // as in the plan; nil where there is no way to the target or no socket
+	links   []*link // in the order of their ids
 	sockets []*socket
 	trials  []alg.Trial
 	notes   []string
@@ -149,40 +149,60 @@ func (r *runner) bind(ctx context.Context) error {
 		if !r.local.IsValid() || local.Is4() {
 			r.local = local
 		}
+		f := &flow{plan: p, local: local}
+		r.flows[i] = f
+		if p.Path.Transport != "udp" {
+			continue
+		}
 		k := key{p.Path.Family, p.Path.SourcePort}
-		if _, ok := sockets[k]; !ok && failed[k] == nil {
+		if sockets[k] == nil && failed[k] == nil {
 			s, err := openSocket(ctx, r.cfg.Network, local, p.Path.SourcePort)
 			if err != nil {
 				failed[k] = err
+				r.notes = append(r.notes, socketReason(p.Path.SourcePort, err))
 			} else {
 				sockets[k] = s
 				r.sockets = append(r.sockets, s)
 			}
 		}
 		if err := failed[k]; err != nil {
-			r.trials = append(r.trials, alg.Trial{
-				Kind: "socket", Path: p.Path, Src: netip.AddrPortFrom(local, uint16(p.Path.SourcePort)), Dst: p.Target,
-				At: time.Now(), Outcome: alg.OutcomeFailed, Detail: socketReason(p.Path.SourcePort, err),
-			})
+			r.flows[i] = nil
+			r.trial(alg.TrialSocket, p, local, socketReason(p.Path.SourcePort, err))
 			continue
 		}
-		s := sockets[k]
-		r.flows[i] = &flow{plan: p, socket: s, Flow: alg.Flow{
-			ID: i + 1, Path: p.Path, Inside: [2]netip.AddrPort{s.local, p.Target},
-		}}
-	}
-	for _, err := range failed {
-		r.notes = append(r.notes, err.Error())
+		f.udp = r.newLink(f, sockets[k].local)
+		f.udp.packet = sockets[k].conn
 	}
 	slices.Sort(r.notes)
 	r.notes = slices.Compact(r.notes)
-	if len(r.sockets) == 0 && len(r.trials) == 0 {
+	if len(r.trials) == 0 && !slices.ContainsFunc(r.flows, func(f *flow) bool { return f != nil }) {
 		if noRoute != nil {
 			return fmt.Errorf("%w: %w", ErrNoTarget, noRoute)
 		}
 		return ErrNoTarget
 	}
 	return nil
+}
+
+// trial enters an attempt that failed.
+func (r *runner) trial(kind string, p PlannedFlow, local netip.Addr, detail string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trials = append(r.trials, alg.Trial{
+		Kind: kind, Path: p.Path, Src: netip.AddrPortFrom(local, uint16(p.Path.SourcePort)), Dst: p.Target,
+		At: time.Now(), Outcome: alg.OutcomeFailed, Detail: detail,
+	})
+}
+
+// newLink makes a link of a flow, from a local address.
+func (r *runner) newLink(f *flow, local netip.AddrPort) *link {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := &link{flow: f, Flow: alg.Flow{
+		ID: len(r.links) + 1, Path: f.plan.Path, Inside: [2]netip.AddrPort{local, f.plan.Target},
+	}}
+	r.links = append(r.links, l)
+	return l
 }
 
 // source is the address that a flow is sent from.
@@ -206,7 +226,7 @@ func socketReason(port alg.SourcePort, err error) string {
 // work carries out the plan.
 func (r *runner) work(ctx context.Context) {
 	for _, s := range r.sockets {
-		r.wg.Go(func() { s.read(r.arrived) })
+		r.wg.Go(func() { s.read(func(raw []byte, at time.Time) { r.arrived(&sighting{at: at, raw: raw}) }) })
 	}
 	pollCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stopPoll = stop
@@ -242,36 +262,53 @@ func (r *runner) work(ctx context.Context) {
 	r.lastReceipts(bye)
 }
 
-// patience is how long a message that has not arrived is waited for: its way there, the report over HTTPS, and some.
-func (r *runner) patience() time.Duration { return 300*time.Millisecond + 4*r.rtt }
+// patience is how long a message that has not arrived is waited for: its way there, the report over HTTPS, and some; over
+// TCP also until the system has sent it again.
+func (r *runner) patience(transport string) time.Duration {
+	d := 300*time.Millisecond + 4*r.rtt
+	if transport == "tcp" {
+		d += alg.StallTime
+	}
+	return d
+}
 
 // round sends the steps of a round until each is settled or has been lost often enough to prove a drop. Tries double from
 // one wait to the next, so that a drop is proven within a few waits. Around the repetitions go messages known to be good.
 func (r *runner) round(ctx context.Context, round Round) {
 	tallies := r.tallies()
-	need := r.need(tallies)
 	open := slices.DeleteFunc(slices.Clone(round.Steps), func(s Step) bool {
 		f := r.flows[s.Flow]
 		if f == nil || !r.ready(s) {
 			return true
 		}
-		noWay, _ := tallies[f].closed(need)
+		noWay, _ := tallies[f].closed(r.need(tallies, f))
 		return noWay
 	})
 	skipped := len(round.Steps) - len(open)
 	steps := len(open)
 	r.cfg.Progress(r.settled, r.total, round.Name)
-	for try, burst := 1, 1; len(open) > 0 && ctx.Err() == nil; {
-		messages := r.send(ctx, open, try, burst)
-		r.ledger.await(ctx, messages, r.patience())
-		try += burst
-		if try > 2 {
+	tries := map[Step]int{}
+	for burst := 1; len(open) > 0 && ctx.Err() == nil; {
+		tallies = r.tallies()
+		var batch []attempt
+		for _, s := range open {
+			f := r.flows[s.Flow]
+			n := min(burst, max(1, r.need(tallies, f)-tries[s]), maxTries)
+			if f.udp == nil {
+				n = 1 // each takes its time, so that the other flows would wait
+			}
+			batch = append(batch, attempt{Step: s, first: tries[s] + 1, count: n})
+			tries[s] += n
+		}
+		r.send(ctx, batch)
+		if tries[open[0]] > 1 {
 			burst = min(2*burst, 8)
 		}
-		tallies := r.tallies()
-		need := r.need(tallies)
+		tallies = r.tallies()
 		open = slices.DeleteFunc(open, func(s Step) bool {
-			return try > need || try > maxTries || r.done(s, tallies[r.flows[s.Flow]], need)
+			f := r.flows[s.Flow]
+			need := min(r.need(tallies, f), maxTries)
+			return tries[s] >= need || r.done(s, tallies[f], need)
 		})
 		r.cfg.Progress(r.settled+steps-len(open), r.total, round.Name)
 	}
@@ -279,184 +316,30 @@ func (r *runner) round(ctx context.Context, round Round) {
 	r.total -= min(skipped, r.total-r.settled)
 }
 
+// attempt is a step and the tries of it that are due.
+type attempt struct {
+	Step
+	first, count int
+}
+
 // ready reports whether a step makes sense by now. After the first round a flow on which nothing arrived is left alone,
 // and where the public address is the local one it adds nothing to what was sent before.
 func (r *runner) ready(s Step) bool {
 	f := r.flows[s.Flow]
-	mapped := r.mapped(f)
+	r.ledger.mu.Lock()
+	mapped := f.mapped
+	r.ledger.mu.Unlock()
 	switch {
 	case s.Name == stepDeregister:
 		return r.registration(f, s.Shape) != nil
-	case s.Shape == alg.ShapeLocal:
+	case s.Script && r.session.Grant.Budget.Actions == 0:
+		r.note("this reflector sends nothing of its own accord: calls were not tested")
+		return false
+	case s.Shape == alg.ShapeLocal && !s.Script:
 		return true
 	case s.Shape == alg.ShapePublic:
-		return mapped.IsValid() && mapped != f.socket.local
+		return mapped.IsValid() && (mapped.Addr() != f.local || f.udp != nil && mapped != f.udp.local())
 	default:
 		return mapped.IsValid()
 	}
-}
-
-// registration is the last REGISTER of a shape that reached the reflector on a flow, nil if none did.
-func (r *runner) registration(f *flow, shape string) *sent {
-	r.ledger.mu.Lock()
-	defer r.ledger.mu.Unlock()
-	for _, m := range slices.Backward(r.ledger.order) {
-		if m.flow == f && m.step.Name == stepRegister && m.step.Shape == shape && m.receipt != nil {
-			return m
-		}
-	}
-	return nil
-}
-
-// mapped is the source that the reflector saw on a flow, invalid while it saw nothing.
-func (r *runner) mapped(f *flow) netip.AddrPort {
-	r.ledger.mu.Lock()
-	defer r.ledger.mu.Unlock()
-	return f.mapped
-}
-
-// own returns the address that a message of a shape calls its own.
-func (r *runner) own(f *flow, shape string) (netip.AddrPort, bool) {
-	switch shape {
-	case alg.ShapeLocal, alg.ShapeNone:
-		return f.socket.local, true
-	case alg.ShapePublic:
-		mapped := r.mapped(f)
-		return mapped, mapped.IsValid()
-	}
-	for _, a := range r.cfg.Plan.ViaAddresses {
-		if shapeVia(a) == shape {
-			// Which port the inner NAT chose cannot be seen from here; most keep it.
-			return netip.AddrPortFrom(a, f.socket.local.Port()), true
-		}
-	}
-	return netip.AddrPort{}, false
-}
-
-// send sends the steps, side by side on their flows, each as often as burst says. From the second try on a bracket goes
-// before and after.
-func (r *runner) send(ctx context.Context, steps []Step, try, burst int) []*sent {
-	byFlow := make([][]Step, len(r.flows))
-	for _, s := range steps {
-		byFlow[s.Flow] = append(byFlow[s.Flow], s)
-	}
-	var mu sync.Mutex
-	var out []*sent
-	var wg sync.WaitGroup
-	for i, steps := range byFlow {
-		if len(steps) == 0 {
-			continue
-		}
-		f := r.flows[i]
-		wg.Go(func() {
-			post := func(s Step, try int) {
-				m := r.post(ctx, f, s, try)
-				if m == nil {
-					return
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				out = append(out, m)
-			}
-			bracket := Step{Flow: i, Name: stepBracket, Shape: alg.ShapeLocal, Role: alg.RoleBracket}
-			for n := range burst {
-				for _, s := range steps {
-					if try > 1 || s.Breaks != "" {
-						post(bracket, try+n)
-					}
-					post(s, try+n)
-				}
-			}
-			if try > 1 || slices.ContainsFunc(steps, func(s Step) bool { return s.Breaks != "" }) {
-				post(bracket, try+burst)
-			}
-		})
-	}
-	wg.Wait()
-	return out
-}
-
-// post composes and sends one message; nil when the run is over.
-func (r *runner) post(ctx context.Context, f *flow, s Step, try int) *sent {
-	own, ok := r.own(f, s.Shape)
-	if !ok || ctx.Err() != nil || r.spent() {
-		return nil
-	}
-	t := r.template(f, own)
-	m := &sent{number: t.tag.Number, flow: f, step: s, try: try}
-	switch s.Name {
-	case stepInvite, stepCanary:
-		t.media = r.ports.take(mediaPorts)
-		m.invite = true
-	case stepDeregister:
-		call := r.registration(f, s.Shape)
-		if call == nil {
-			return nil
-		}
-		t.call = call.number
-		t.cseq = try + 1
-	}
-	m.raw, m.at = t.compose(s.Name), time.Now()
-	r.transmit(m)
-	select {
-	case <-time.After(pace):
-	case <-ctx.Done():
-	}
-	return m
-}
-
-// spent reports that the session's budget would not hold the receipts of another message and its answer.
-func (r *runner) spent() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return 2*int(r.number+1) > r.session.Grant.Budget.Messages || r.number >= wire.MaxNumber
-}
-
-func (r *runner) template(f *flow, own netip.AddrPort) template {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.number++
-	return template{
-		tag: wire.Tag{Token: r.session.Grant.Token, Number: r.number}, own: own, nonce: f.nonce,
-		server: f.plan.Target.Addr(), agent: "nofixup/" + r.cfg.Version,
-	}
-}
-
-// transmit enters a message into the ledger and sends it. That the system refuses to send is no evidence of anything on
-// the path: the message then counts as never sent.
-func (r *runner) transmit(m *sent) {
-	r.ledger.add(m)
-	if _, err := m.flow.socket.conn.WriteTo(m.raw, net.UDPAddrFromAddrPort(m.flow.plan.Target)); err != nil {
-		r.ledger.mu.Lock()
-		m.failed = err
-		r.ledger.mu.Unlock()
-	}
-}
-
-// arrived takes a datagram that a socket read: an answer, which an INVITE's sender acknowledges.
-func (r *runner) arrived(raw []byte, at time.Time) {
-	m, fresh := r.ledger.arrived(raw, at)
-	if !fresh {
-		return
-	}
-	response, request := sip.Parse(raw), sip.Parse(m.raw)
-	if tag, ok := response.Find("to.tag"); ok {
-		r.mu.Lock()
-		m.flow.nonce = string(tag.Bytes(raw))
-		r.mu.Unlock()
-	}
-	if string(request.Method()) != "INVITE" || response.Status() < 300 {
-		return
-	}
-	own, ok := r.own(m.flow, m.step.Shape)
-	if !ok {
-		return
-	}
-	t := r.template(m.flow, own)
-	step := Step{Flow: m.step.Flow, Name: stepAck, Shape: m.step.Shape, Role: m.step.Role}
-	ack := &sent{number: t.tag.Number, flow: m.flow, step: step, try: m.try, at: time.Now(), raw: t.ack(&request, &response)}
-	r.ledger.mu.Lock()
-	m.ack = ack
-	r.ledger.mu.Unlock()
-	r.transmit(ack)
 }

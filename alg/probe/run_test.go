@@ -58,17 +58,23 @@ func verdicts(r *alg.Report) string {
 	return b.String()
 }
 
-const (
-	allClean = `sip/udp/5060 from 5060: clean clean
-sip/udp/5060 from ephemeral: clean clean
-sip/udp/15060 from 5060: clean clean
-sip/udp/15060 from ephemeral: clean clean
-`
-	rewritten = `sip/udp/5060 from 5060: altered altered
-sip/udp/5060 from ephemeral: altered altered
-sip/udp/15060 from 5060: clean clean
-sip/udp/15060 from ephemeral: clean clean
-`
+// paths gives verdicts of the probed paths over UDP and TCP, with clean control paths.
+func paths(outbound, inbound alg.Verdict) string {
+	var b strings.Builder
+	for _, transport := range []string{"udp", "tcp"} {
+		for _, source := range []string{"5060", "ephemeral"} {
+			b.WriteString("sip/" + transport + "/5060 from " + source + ": " + string(outbound) + " " + string(inbound) + "\n")
+		}
+		for _, source := range []string{"5060", "ephemeral"} {
+			b.WriteString("sip/" + transport + "/15060 from " + source + ": clean clean\n")
+		}
+	}
+	return b.String()
+}
+
+var (
+	allClean  = paths(alg.Clean, alg.Clean)
+	rewritten = paths(alg.Altered, alg.Altered)
 )
 
 func TestRun(t *testing.T) {
@@ -82,7 +88,7 @@ func TestRun(t *testing.T) {
 		{"no NAT", fixup.Config{Latency: 10 * time.Millisecond, NoNAT: true}, allClean, 5 * time.Second},
 		{"linux", fixup.Config{Style: "linux", Latency: 10 * time.Millisecond}, rewritten, 15 * time.Second},
 		{"loss", fixup.Config{Latency: 10 * time.Millisecond, Loss: 0.2, Seed: 1}, allClean, 30 * time.Second},
-		{"far away", fixup.Config{Latency: 400 * time.Millisecond}, allClean, time.Minute},
+		{"far away", fixup.Config{Latency: 400 * time.Millisecond}, allClean, 100 * time.Second},
 		{"linux with loss", fixup.Config{Style: "linux", Loss: 0.05, Seed: 2}, rewritten, 30 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -118,18 +124,21 @@ func TestRun(t *testing.T) {
 // registrations checks that every registration which reached the reflector was ended there.
 func registrations(t *testing.T, r *alg.Report) {
 	t.Helper()
-	open := map[int]bool{}
+	open, flows := map[alg.Path]bool{}, map[int]alg.Path{}
+	for _, f := range r.Evidence.Flows {
+		flows[f.ID] = f.Path
+	}
 	for _, p := range r.Evidence.Pairs {
 		switch {
 		case !p.Outbound || !p.Delivered():
 		case p.Step == stepRegister:
-			open[p.Flow] = true
+			open[flows[p.Flow]] = true
 		case p.Step == stepDeregister:
-			delete(open, p.Flow)
+			delete(open, flows[p.Flow])
 		}
 	}
 	if len(open) > 0 {
-		t.Errorf("registrations left open on flows %v", open)
+		t.Errorf("registrations left open on %v", open)
 	}
 }
 
@@ -225,11 +234,12 @@ func TestSourcePortTaken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		_, tcp, _ := strings.Cut(allClean, "sip/tcp")
 		want := `sip/udp/5060 from 5060: untested untested
 sip/udp/5060 from ephemeral: clean clean
 sip/udp/15060 from 5060: untested untested
 sip/udp/15060 from ephemeral: clean clean
-`
+sip/tcp` + tcp
 		if got := verdicts(report); got != want || report.Verdict != alg.OverallInconclusive {
 			t.Errorf("%s\n%s", report.Verdict, got)
 		}

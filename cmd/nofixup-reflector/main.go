@@ -143,7 +143,7 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 	f.StringArrayVar(&o.hosts, "host", nil, "listen on `ADDR` and tell clients so; repeatable (default: all addresses)")
 	f.StringArrayVar(&o.advertise, "advertise", nil, "tell clients `ADDR` instead, behind a 1:1 NAT; repeatable")
 	f.StringVar(&o.https, "https", ":443", "`ADDR` of the control protocol")
-	f.StringVar(&o.sip, "sip", ":5060", "`ADDR` of SIP over UDP, or off")
+	f.StringVar(&o.sip, "sip", ":5060", "`ADDR` of SIP over UDP and TCP, or off")
 	f.StringVar(&o.neutral, "neutral", ":15060", "`ADDR` of the same on a port that means nothing, or off")
 	f.StringVar(&o.tlsCert, "tls-cert", "", "certificate chain for HTTPS, PEM `FILE` (default: self-signed, made at start)")
 	f.StringVar(&o.tlsKey, "tls-key", "", "its private key, PEM `FILE`")

@@ -21,7 +21,7 @@ import (
 func demoCommand() command {
 	var styles strings.Builder
 	for _, s := range fixup.Styles() {
-		fmt.Fprintf(&styles, "\n    %-8s %s", s.Name, s.About)
+		fmt.Fprintf(&styles, "\n    %-14s %s", s.Name, s.About)
 	}
 	return command{
 		name: "demo", args: "[flags]", about: "show a report: reflector, firewall and client in this process, no network needed",

@@ -202,6 +202,13 @@ func (s *Session) Renew(ctx context.Context) error {
 	return s.do(ctx, http.MethodPost, s.path("/renew"), &s.Grant)
 }
 
+// Act makes the reflector send one message, and returns the Seq of its receipt.
+func (s *Session) Act(ctx context.Context, a Action) (uint64, error) {
+	var sent Sent
+	err := s.exchange(ctx, http.MethodPost, s.path("/actions"), a, &sent)
+	return sent.Seq, err
+}
+
 // Close ends the session; the reflector forgets all that it kept of it.
 func (s *Session) Close(ctx context.Context) error {
 	return s.do(ctx, http.MethodDelete, s.path(""), nil)
@@ -212,9 +219,25 @@ func (s *Session) path(rest string) string {
 }
 
 func (s *Session) do(ctx context.Context, method, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, s.base.String()+path, nil)
+	return s.exchange(ctx, method, path, nil, into)
+}
+
+// exchange sends body as JSON, if it is not nil, and reads the answer into into, if that is not nil.
+func (s *Session) exchange(ctx context.Context, method, path string, body, into any) error {
+	var payload io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		payload = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, s.base.String()+path, payload)
 	if err != nil {
 		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("User-Agent", s.client.opts.UserAgent)
 	req.Header.Set("Accept", "application/json")
@@ -230,16 +253,16 @@ func (s *Session) do(ctx context.Context, method, path string, into any) error {
 		return fmt.Errorf("%s: %w", s.base.Host, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", s.base.Host, err)
-	case len(body) > maxAnswer:
+	case len(answer) > maxAnswer:
 		return fmt.Errorf("%s: answer larger than %d octets", s.base.Host, maxAnswer)
 	case resp.StatusCode/100 != 2:
 		serr := &StatusError{Code: resp.StatusCode}
 		// What is no Problem stays empty: the status says enough.
-		_ = json.Unmarshal(body, &serr.Problem)
+		_ = json.Unmarshal(answer, &serr.Problem)
 		if sec, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
 			serr.RetryAfter = time.Duration(sec) * time.Second
 		}
@@ -247,7 +270,10 @@ func (s *Session) do(ctx context.Context, method, path string, into any) error {
 	case into == nil:
 		return nil
 	}
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(into); err != nil {
+	if err := json.NewDecoder(bytes.NewReader(answer)).Decode(into); err != nil {
+		if ctx.Err() != nil { // the reflector saw the request being given up, and its empty answer was faster than the end
+			return fmt.Errorf("%s: %w", s.base.Host, ctx.Err())
+		}
 		return fmt.Errorf("%s: not the answer of a reflector: %w", s.base.Host, err)
 	}
 	return nil

@@ -74,6 +74,13 @@ func TestClientSession(t *testing.T) {
 				`"local":"192.0.2.1:5060","remote":"[2001:db8::1]:5060","data":"AAH/"}],"next":4,"dropped":2}`)
 		case "POST /v1/sessions/a/b/renew":
 			io.WriteString(w, `{"session":"a/b","secret":"s","budget":{"messages":9}}`)
+		case "POST /v1/sessions/a/b/actions":
+			body, err := io.ReadAll(r.Body)
+			if err != nil || r.Header.Get("Content-Type") != "application/json" ||
+				string(body) != `{"action":"request","to":4,"number":5,"method":"INVITE","sdp":true}` {
+				t.Errorf("action %s, %v", body, err)
+			}
+			io.WriteString(w, `{"seq":5}`)
 		case "DELETE /v1/sessions/a/b":
 			w.WriteHeader(http.StatusNoContent)
 		}
@@ -99,6 +106,10 @@ func TestClientSession(t *testing.T) {
 	if len(r.Receipts) != 1 || string(r.Receipts[0].Data) != "\x00\x01\xff" || r.Next != 4 || r.Dropped != 2 {
 		t.Errorf("receipts: %+v", r)
 	}
+	seq, err := sess.Act(ctx, Action{Action: ActionRequest, To: 4, Number: 5, Method: "INVITE", SDP: true})
+	if err != nil || seq != 5 {
+		t.Errorf("acted: %d, %v", seq, err)
+	}
 	if err := sess.Renew(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +119,7 @@ func TestClientSession(t *testing.T) {
 	want := []string{
 		"POST /v1/sessions ",
 		"GET /v1/sessions/a%2Fb/receipts?after=3&wait=25.000 Bearer s",
+		"POST /v1/sessions/a%2Fb/actions Bearer s",
 		"POST /v1/sessions/a%2Fb/renew Bearer s",
 		"DELETE /v1/sessions/a%2Fb Bearer s",
 	}

@@ -41,7 +41,7 @@ type Target struct {
 
 // Budget is what a session may spend. A reflector keeps nothing beyond it and says so in [Receipts].
 type Budget struct {
-	Messages        int `json:"messages"`           // datagrams and TCP reads of either direction that get a receipt
+	Messages        int `json:"messages"`           // datagrams, and reads and writes of connections, that get a receipt
 	Octets          int `json:"octets"`             // of payload, in all receipts
 	MessageOctets   int `json:"message_octets"`     // largest datagram or SIP message that is taken
 	UnprovenAnswers int `json:"unproven_answers"`   // answers to an address that has not proven itself
@@ -61,7 +61,8 @@ const (
 	Out Direction = "out" // the reflector sent it
 )
 
-// Receipt is one datagram that the reflector received or sent, as its socket saw it.
+// Receipt is one datagram that the reflector received or sent, as its socket saw it; on TCP it is one read or one write
+// of a connection, or its end.
 type Receipt struct {
 	Seq       uint64         `json:"seq"` // 1, 2, 3 … within the session, without gaps
 	At        time.Time      `json:"at"`  // by the reflector's clock
@@ -72,10 +73,24 @@ type Receipt struct {
 	TTL       int            `json:"ttl,omitempty"` // TTL or hop limit on arrival, 0 where the system does not tell
 	Data      []byte         `json:"data"`          // the exact octets (base64 in JSON)
 
-	Answers uint64 `json:"answers,omitempty"` // out: Seq of the receipt that this answers
+	Conn uint64 `json:"conn,omitempty"` // tcp: the connection, numbered from 1 within the session
+	Off  int64  `json:"off,omitempty"`  // tcp: where Data begins in the stream of its direction
+	End  string `json:"end,omitempty"`  // tcp: why the stream of this direction ended here, one of the End constants
+
+	Answers uint64 `json:"answers,omitempty"` // out: Seq of the receipt that this answers; on TCP of the one that completed the request
 	Proven  bool   `json:"proven,omitempty"`  // in: the remote address had proven itself when it arrived
 	Silence string `json:"silence,omitempty"` // in: why no answer was sent, one of the Silence constants
 }
+
+// Reasons for which the stream of a TCP connection ended. Read boundaries are no segments: where a stream was cut into
+// receipts says nothing about the network.
+const (
+	EndClosed  = "closed"  // in: the other end closed it; out: the reflector did
+	EndReset   = "reset"   // in: it was reset
+	EndTimeout = "timeout" // a deadline of the reflector passed
+	EndSyntax  = "syntax"  // in: it is no SIP that could be cut into messages, or it is too large
+	EndBudget  = "budget"  // the session's budget is spent
+)
 
 // Reasons for which a message that got a receipt got no answer.
 const (
@@ -86,6 +101,8 @@ const (
 	SilenceUnproven  = "unproven"  // the answers to an unproven address are used up
 	SilencePort      = "port"      // it came from a port that another service could own: below 1024
 	SilenceBudget    = "budget"    // the session has no room left for the answer's receipt
+	SilenceQuiet     = "quiet"     // the request asked for no automatic answer: its tag is followed by Quiet
+	SilencePartial   = "partial"   // tcp: no request was complete with this read
 	SilenceFailed    = "failed"    // the system refused to send the answer, or the reflector failed to make one
 )
 
@@ -100,4 +117,34 @@ type Receipts struct {
 type Problem struct {
 	Error string `json:"error"`          // what is wrong, lower case, one line
 	Hint  string `json:"hint,omitempty"` // what may help
+}
+
+// Quiet directly behind the tag in an INVITE's Request-URI user asks the reflector not to answer by itself: the client has it
+// answered by actions. So does a CANCEL with that Request-URI.
+const Quiet = ".quiet"
+
+// Kinds of an [Action].
+const (
+	ActionRespond = "respond" // send a response to a request that was received
+	ActionRequest = "request" // send a request to where a message was received from
+	ActionClose   = "close"   // tcp: close the connection, the reflector first
+)
+
+// Action makes the reflector send one message to the client: a template of the reflector's with these parameters. It goes
+// where the receipt To came from, from the socket or over the connection that received it, and only if that address has
+// proven itself. There is no way to name another destination or to hand over octets.
+type Action struct {
+	Action string `json:"action"`           // one of the Action constants
+	To     uint64 `json:"to"`               // Seq of a receipt of direction in, on TCP of the one that completed a message; close: of any of the connection
+	Number uint32 `json:"number"`           // of the message within the session: its tag stands in it
+	Status int    `json:"status,omitempty"` // respond: 100, 180, 183, 200, 202, 404, 481, 486 or 487
+	Method string `json:"method,omitempty"` // request: OPTIONS, INVITE, ACK, BYE, NOTIFY, MESSAGE, INFO or UPDATE
+	SDP    bool   `json:"sdp,omitempty"`    // with a session description: 183 and 200 to INVITE or UPDATE; INVITE, UPDATE
+	Dialog bool   `json:"dialog,omitempty"` // request: within the dialog of the message To, else outside of any
+	CSeq   uint32 `json:"cseq,omitempty"`   // request: sequence number, 0 means 1
+}
+
+// Sent is the answer to an [Action]: the receipt of direction out of what was sent.
+type Sent struct {
+	Seq uint64 `json:"seq"`
 }

@@ -1,0 +1,164 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"nofixup/alg"
+	"nofixup/sip"
+)
+
+// flow is a planned flow with what was learnt about it.
+type flow struct {
+	plan   PlannedFlow
+	local  netip.Addr
+	udp    *link          // what all its messages travel over; nil for TCP, where each has a connection
+	mapped netip.AddrPort // the source that the reflector saw last
+	nonce  string         // what the reflector's answers call themselves by; sent back, it proves the source address
+
+	unconnected int   // tcp: connections that did not come about
+	refused     error // what this computer itself refused
+}
+
+// link is what a message travels over: a UDP socket towards one target, or one TCP connection.
+type link struct {
+	alg.Flow
+	flow   *flow
+	packet net.PacketConn // udp
+	stream net.Conn       // tcp
+
+	mu      sync.Mutex
+	written int            // tcp: octets so far
+	mapped  netip.AddrPort // the source that the reflector saw
+}
+
+func (l *link) local() netip.AddrPort { return l.Inside[0] }
+
+// send writes a message and returns where it begins in the stream of its direction, 0 for a datagram.
+func (l *link) send(raw []byte) (off int, err error) {
+	if l.packet != nil {
+		_, err = l.packet.WriteTo(raw, net.UDPAddrFromAddrPort(l.Inside[1]))
+		return 0, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	off = l.written
+	_ = l.stream.SetWriteDeadline(time.Now().Add(writeTime))
+	n, err := l.stream.Write(raw)
+	l.written += n
+	return off, err
+}
+
+// writeTime bounds a write to a connection whose other end has stopped reading.
+const writeTime = 5 * time.Second
+
+// abort ends a connection with a reset: no port is left in TIME_WAIT, so that the next connection can come from it.
+func (l *link) abort() {
+	if c, ok := l.stream.(interface{ SetLinger(sec int) error }); ok {
+		_ = c.SetLinger(0)
+	}
+	_ = l.stream.Close()
+}
+
+// socket is one UDP socket that links share: all from one source port of one family.
+type socket struct {
+	conn  net.PacketConn
+	local netip.AddrPort
+}
+
+// openSocket binds a source port at an address.
+func openSocket(ctx context.Context, network Network, local netip.Addr, port alg.SourcePort) (*socket, error) {
+	conn, err := network.ListenPacket(ctx, "udp", netip.AddrPortFrom(local, uint16(port)).String())
+	if err != nil {
+		return nil, err
+	}
+	addr, err := addrPort(conn.LocalAddr())
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &socket{conn: conn, local: addr}, nil
+}
+
+// read hands every datagram that arrives to take until the socket is closed. An ICMP error that the system reports for a
+// datagram sent earlier, or that an interface went down, is no end: the socket lives on.
+func (s *socket) read(take func(raw []byte, at time.Time)) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, _, err := s.conn.ReadFrom(buf)
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			time.Sleep(pace) // an error that stays must not make this spin
+			continue
+		}
+		take(append([]byte(nil), buf[:n]...), time.Now())
+	}
+}
+
+// read hands every message that arrives over a connection to take until the connection ends, and what is left then, if it
+// was no whole message, to rest.
+func (l *link) read(take func(raw []byte, off int, at time.Time), rest func(raw []byte, off int, at time.Time)) {
+	var (
+		framer sip.Framer
+		buf    []byte
+		off    int
+		chunk  = make([]byte, 64<<10)
+	)
+	for {
+		n, err := l.stream.Read(chunk)
+		buf = append(buf, chunk[:n]...)
+		for len(buf) > 0 {
+			frame, ferr := framer.Next(buf)
+			if ferr != nil {
+				if !errors.Is(ferr, sip.ErrShort) {
+					err = ferr
+				}
+				break
+			}
+			if frame.Kind == sip.KindMessage {
+				take(append([]byte(nil), buf[:frame.Len]...), off, time.Now())
+			}
+			buf = buf[frame.Len:]
+			off += frame.Len
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) && len(buf) == 0 {
+				return
+			}
+			if len(buf) > 0 {
+				rest(buf, off, time.Now())
+			}
+			return
+		}
+	}
+}
+
+// localAddr returns the address that the system sends from towards a target.
+func localAddr(ctx context.Context, network Network, target netip.AddrPort) (netip.Addr, error) {
+	conn, err := network.DialContext(ctx, "udp", "", target.String())
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer conn.Close()
+	addr, err := addrPort(conn.LocalAddr())
+	return addr.Addr(), err
+}
+
+func addrPort(a net.Addr) (netip.AddrPort, error) {
+	if u, ok := a.(interface{ AddrPort() netip.AddrPort }); ok {
+		ap := u.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), nil
+	}
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()), nil
+}

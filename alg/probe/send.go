@@ -1,0 +1,291 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"nofixup/alg"
+	"nofixup/reflector/wire"
+	"nofixup/sip"
+)
+
+// send makes the attempts, side by side on their flows, and waits for what becomes of them. From the second try on, and with
+// messages that break the rules, a bracket goes before and after. Over UDP all of them are on the way at once; over TCP
+// each has a connection of its own, one after the other: a stalled one must not hold up the rest, and from source port
+// 5060 there can be only one.
+func (r *runner) send(ctx context.Context, batch []attempt) {
+	byFlow := make([][]attempt, len(r.flows))
+	for _, a := range batch {
+		byFlow[a.Flow] = append(byFlow[a.Flow], a)
+	}
+	var wg sync.WaitGroup
+	for i, attempts := range byFlow {
+		if len(attempts) == 0 {
+			continue
+		}
+		f := r.flows[i]
+		wg.Go(func() {
+			bracket := Step{Flow: i, Name: stepBracket, Shape: alg.ShapeLocal, Role: alg.RoleBracket}
+			mark := r.ledger.mark()
+			last := 0 // try of the last message that wants a bracket behind it
+			for n := 0; ; n++ {
+				more := false
+				for _, a := range attempts {
+					if n >= a.count {
+						continue
+					}
+					more = true
+					try := a.first + n
+					if try > 1 && !a.Script || a.Breaks != "" {
+						r.post(ctx, f, bracket, try)
+						last = try
+					}
+					r.post(ctx, f, a.Step, try)
+				}
+				if !more {
+					break
+				}
+			}
+			if last > 0 {
+				r.post(ctx, f, bracket, last)
+			}
+			if f.udp != nil {
+				r.ledger.await(ctx, r.ledger.on(f.udp, mark), r.patience("udp"))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// post carries out one try of a step.
+func (r *runner) post(ctx context.Context, f *flow, s Step, try int) {
+	if ctx.Err() != nil || r.spent() {
+		return
+	}
+	if f.udp != nil {
+		r.carryOut(ctx, f.udp, s, try)
+		return
+	}
+	l := r.dial(ctx, f)
+	if l == nil {
+		return
+	}
+	defer l.abort()
+	if s.Shape == alg.ShapePublic {
+		// Which port the NAT gives to this connection only a message over it tells.
+		bracket := Step{Flow: s.Flow, Name: stepBracket, Shape: alg.ShapeLocal, Role: alg.RoleBracket}
+		if m := r.one(ctx, l, bracket, try); m != nil {
+			r.ledger.await(ctx, []*sent{m}, r.patience("tcp"))
+		}
+	}
+	r.carryOut(ctx, l, s, try)
+	r.ledger.await(ctx, r.ledger.on(l, 0), r.patience("tcp"))
+}
+
+// carryOut sends the message of a step, or works through its script.
+func (r *runner) carryOut(ctx context.Context, l *link, s Step, try int) {
+	if s.Script {
+		r.script(ctx, l, s, try)
+		return
+	}
+	r.one(ctx, l, s, try)
+	if l.packet != nil {
+		select {
+		case <-time.After(pace):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// dial opens a connection of a flow; nil if that fails, which is a trial of its own.
+func (r *runner) dial(ctx context.Context, f *flow) *link {
+	from := ""
+	if f.plan.Path.SourcePort != alg.Ephemeral || r.cfg.Source.IsValid() {
+		from = netip.AddrPortFrom(f.local, uint16(f.plan.Path.SourcePort)).String()
+	}
+	limit, cancel := context.WithTimeout(ctx, connectTime+4*r.rtt)
+	defer cancel()
+	stream, err := r.cfg.Network.DialContext(limit, "tcp", from, f.plan.Target.String())
+	if err == nil {
+		var local netip.AddrPort
+		if local, err = addrPort(stream.LocalAddr()); err == nil {
+			l := r.newLink(f, local)
+			l.stream = stream
+			r.wg.Go(func() {
+				l.read(func(raw []byte, off int, at time.Time) { r.arrivedOver(l, &sighting{at: at, off: off, raw: raw}) },
+					func(raw []byte, off int, at time.Time) { r.ledger.leftover(l, &sighting{at: at, off: off, raw: raw}) })
+			})
+			return l
+		}
+		stream.Close()
+	}
+	switch {
+	case ctx.Err() != nil:
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES):
+		r.mu.Lock()
+		f.refused = fmt.Errorf("source port %s cannot be used on this computer: %w", f.plan.Path.SourcePort, err)
+		r.mu.Unlock()
+	default:
+		r.mu.Lock()
+		f.unconnected++
+		r.mu.Unlock()
+		r.trial(alg.TrialConnect, f.plan, f.local, connectReason(err))
+	}
+	return nil
+}
+
+// connectReason says in a few words why a connection did not come about.
+func connectReason(err error) string {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "it is refused"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "nobody answers"
+	}
+	return err.Error()
+}
+
+// connectTime is how long a connection may take, beside the round trips: long enough for the second SYN.
+const connectTime = 1500 * time.Millisecond
+
+// registration is the last REGISTER of a shape that reached the reflector on a flow, nil if none did.
+func (r *runner) registration(f *flow, shape string) *sent {
+	r.ledger.mu.Lock()
+	defer r.ledger.mu.Unlock()
+	for _, m := range slices.Backward(r.ledger.order) {
+		if m.link.flow == f && m.step.Name == stepRegister && m.step.Shape == shape && m.there != nil {
+			return m
+		}
+	}
+	return nil
+}
+
+// own returns the address that a message of a shape calls its own.
+func (r *runner) own(l *link, shape string) (netip.AddrPort, bool) {
+	switch shape {
+	case alg.ShapeLocal, alg.ShapeNone:
+		return l.local(), true
+	case alg.ShapePublic:
+		r.ledger.mu.Lock()
+		defer r.ledger.mu.Unlock()
+		return l.mapped, l.mapped.IsValid()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.cfg.Plan.ViaAddresses {
+		if shapeVia(a) == shape {
+			// Which port the inner NAT chose cannot be seen from here; most keep it.
+			return netip.AddrPortFrom(a, l.local().Port()), true
+		}
+	}
+	return netip.AddrPort{}, false
+}
+
+// one composes and sends one message over a link; nil if it cannot be made.
+func (r *runner) one(ctx context.Context, l *link, s Step, try int) *sent {
+	own, ok := r.own(l, s.Shape)
+	if !ok || ctx.Err() != nil {
+		return nil
+	}
+	t := r.template(l, own)
+	m := &sent{number: t.tag.Number, link: l, step: s, try: try}
+	switch s.Name {
+	case stepInvite, stepCanary:
+		t.media = r.ports.take(mediaPorts)
+		m.invite = true
+	case stepCall, stepCancel:
+		t.media = r.ports.take(mediaPorts)
+	case stepDeregister:
+		call := r.registration(l.flow, s.Shape)
+		if call == nil {
+			return nil
+		}
+		t.call = call.number
+		t.cseq = try + 1
+	}
+	m.raw = t.compose(s.Name)
+	r.transmit(m)
+	return m
+}
+
+// spent reports that the session's budget would not hold the receipts of another message and its answer.
+func (r *runner) spent() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return 2*int(r.number+1) > r.session.Grant.Budget.Messages || r.number >= wire.MaxNumber
+}
+
+// number numbers a message.
+func (r *runner) nextNumber() uint32 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.number++
+	return r.number
+}
+
+func (r *runner) template(l *link, own netip.AddrPort) template {
+	number := r.nextNumber()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return template{
+		tag: wire.Tag{Token: r.session.Grant.Token, Number: number}, own: own, nonce: l.flow.nonce,
+		server: l.flow.plan.Target.Addr(), transport: l.Path.Transport, agent: "nofixup/" + r.cfg.Version,
+	}
+}
+
+// transmit enters a message into the ledger and sends it. That the system refuses to send is no evidence of anything on
+// the path: the message then counts as never sent.
+func (r *runner) transmit(m *sent) {
+	m.at = time.Now()
+	r.ledger.add(m)
+	off, err := m.link.send(m.raw)
+	r.ledger.mu.Lock()
+	m.off, m.failed = off, err
+	r.ledger.mu.Unlock()
+}
+
+// arrived takes a datagram that a socket read.
+func (r *runner) arrived(got *sighting) {
+	m, a := r.ledger.arrived(got)
+	switch {
+	case m != nil:
+		r.answered(m, got)
+	case a != nil:
+		r.called(a, got)
+	}
+}
+
+// arrivedOver takes a message that a connection brought.
+func (r *runner) arrivedOver(_ *link, got *sighting) { r.arrived(got) }
+
+// answered takes the answer to a message of ours: an INVITE's sender acknowledges it.
+func (r *runner) answered(m *sent, got *sighting) {
+	response, request := sip.Parse(got.raw), sip.Parse(m.raw)
+	if tag, ok := response.Find("to.tag"); ok {
+		r.mu.Lock()
+		m.link.flow.nonce = string(tag.Bytes(got.raw))
+		r.mu.Unlock()
+	}
+	if string(request.Method()) != "INVITE" || response.Status() < 300 {
+		return
+	}
+	own, ok := r.own(m.link, m.step.Shape)
+	if !ok {
+		return
+	}
+	t := r.template(m.link, own)
+	step := Step{Flow: m.step.Flow, Name: stepAck, Shape: m.step.Shape, Role: m.step.Role}
+	ack := &sent{number: t.tag.Number, link: m.link, step: step, try: m.try, raw: t.ack(&request, &response)}
+	r.ledger.mu.Lock()
+	m.ack = ack
+	r.ledger.mu.Unlock()
+	r.transmit(ack)
+}
