@@ -24,12 +24,14 @@ func refuse(status int, what, hint string) error { return &refusal{status, what,
 
 // Refusals that say the same every time.
 var (
-	errNoSession   = refuse(http.StatusNotFound, "no such session", "it has expired or was ended, or the secret is wrong: open a new one")
-	errNoRoom      = refuse(http.StatusServiceUnavailable, "no room for the receipt of what would be sent", "the budget of messages or octets is spent: open a new session")
-	errNotSent     = refuse(http.StatusServiceUnavailable, "the system refused to send the message", "")
-	errConnection  = refuse(http.StatusConflict, "the connection is gone", "open another one and send the message again")
-	errActions     = refuse(http.StatusTooManyRequests, "the budget of actions is spent", "open a new session")
-	errNoReceipt   = refuse(http.StatusNotFound, "to: no such receipt", "the seq of a receipt of this session")
+	errNoSession    = refuse(http.StatusNotFound, "no such session", "it has expired or was ended, or the secret is wrong: open a new one")
+	errNoRoom       = refuse(http.StatusServiceUnavailable, "no room for the receipt of what would be sent", "the budget of messages or octets is spent: open a new session")
+	errNotSent      = refuse(http.StatusServiceUnavailable, "the system refused to send the message", "")
+	errConnection   = refuse(http.StatusConflict, "the connection is gone", "open another one and send the message again")
+	errActions      = refuse(http.StatusTooManyRequests, "the budget of actions is spent", "open a new session")
+	errNoReceipt    = refuse(http.StatusNotFound, "to: no such receipt", "the seq of a receipt of this session")
+	errUnprovenPort = refuse(http.StatusForbidden, "the port has not proven itself to the session",
+		"name a message from there that holds the To tag of an answer")
 	errUnproven    = refuse(http.StatusForbidden, "the address has not proven itself to the session", "send a message with the To tag of an answer from there, or use TCP")
 	errServicePort = refuse(http.StatusForbidden, "the port could be another service's", "send from a port above 1023")
 	errNoMessage   = refuse(http.StatusBadRequest, "to: the receipt is none of a message", "a receipt of direction in: on TCP the one that completed a message, while the connection is open")
@@ -132,6 +134,14 @@ func (s *Server) perform(sess *session, a wire.Action) (seq uint64, err error) {
 			sess.mu.Unlock()
 		}
 	}()
+	if a.Action == wire.ActionRequest && !a.Dialog && o.stream == nil {
+		// Behind one address there may be strangers. A request that nobody expects goes only to a port from which the
+		// address's nonce came: who sent it there receives what goes to it.
+		nonce := s.store.nonce(sess.token, o.receipt.Remote.Addr())
+		if !bytes.Contains(o.message, nonce[:]) {
+			return 0, errUnprovenPort
+		}
+	}
 	own, svc := s.ownAddress(o)
 	nonce := s.store.nonce(sess.token, o.receipt.Remote.Addr())
 	t := template{Action: a, token: sess.token, nonce: string(nonce[:]), own: own, remote: o.receipt.Remote, tcp: o.stream != nil}

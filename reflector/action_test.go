@@ -64,7 +64,8 @@ func TestQuiet(t *testing.T) {
 func TestActions(t *testing.T) {
 	b := newBench(t, Config{})
 	sess := b.open(t)
-	if out := b.in(quietInvite(sess.token, 1), client); len(out) != 0 {
+	nonceOf := b.store.nonce(sess.token, client.Addr())
+	if out := b.in(strings.Replace(quietInvite(sess.token, 1), ";tag=1", ";tag=1"+string(nonceOf[:]), 1), client); len(out) != 0 {
 		t.Fatalf("answered: %+v", out)
 	}
 	if r := receiptsOf(sess); len(r) != 1 || r[0].Silence != wire.SilenceQuiet {
@@ -130,6 +131,7 @@ func TestActionsRefused(t *testing.T) {
 		{name: "close without a connection", action: wire.Action{Action: wire.ActionClose, To: 1}, status: 400},
 		{name: "an old number", action: wire.Action{Action: wire.ActionRespond, To: 1, Number: 0, Status: 200}, status: 400},
 		{name: "an unproven address", from: other, action: options, status: 403},
+		{name: "an unproven port", from: netip.AddrPortFrom(client.Addr(), client.Port()+1), action: options, status: 403},
 		{name: "a service port", from: netip.MustParseAddrPort("192.0.2.9:53"), action: options, status: 403},
 		{name: "no room for messages", limits: Limits{Messages: 2}, action: options, status: 503},
 		{name: "no room for octets", limits: Limits{SessionOctets: 800}, action: options, status: 503},
@@ -158,7 +160,13 @@ func TestActionsRefused(t *testing.T) {
 			if tt.from.IsValid() {
 				from = tt.from
 			}
-			b.in(request("OPTIONS", sess.token), from)
+			first := request("OPTIONS", sess.token)
+			if from == client {
+				// As the client's next message does, it holds the nonce of an answer.
+				nonce := b.store.nonce(sess.token, from.Addr())
+				first = strings.Replace(first, ";tag=1", ";tag=1"+string(nonce[:]), 1)
+			}
+			b.in(first, from)
 			if tt.before != nil {
 				tt.before(b, sess)
 			}
@@ -189,6 +197,11 @@ func TestActionProven(t *testing.T) {
 	}
 	nonce := b.store.nonce(sess.token, other.Addr())
 	b.in(request("ACK", sess.token, "X: "+string(nonce[:])), other)
+	// The address is proven now, but the first message does not show that its port is.
+	if _, err := b.perform(sess, options); refusedAs(err) != http.StatusForbidden {
+		t.Fatalf("%v", err)
+	}
+	options.To = 2
 	if _, err := b.perform(sess, options); err != nil || len(b.sock.sent) != 1 || b.sock.sent[0].remote != other {
 		t.Errorf("%v, %+v", err, b.sock.sent)
 	}
@@ -346,7 +359,8 @@ func TestActionAdvertised(t *testing.T) {
 	b := newBench(t, Config{})
 	sess := b.open(t)
 	b.svc.tell = netip.MustParseAddr("203.0.113.200")
-	b.in(request("OPTIONS", sess.token), client)
+	nonce := b.store.nonce(sess.token, client.Addr())
+	b.in(strings.Replace(request("OPTIONS", sess.token), ";tag=1", ";tag=1"+string(nonce[:]), 1), client)
 	if _, err := b.perform(sess, wire.Action{Action: wire.ActionRequest, To: 1, Number: 9, Method: "INVITE", SDP: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -258,8 +258,8 @@ func TestActionRequests(t *testing.T) {
 		status       int
 		want         string
 	}{
-		{body: `{"action":"request","to":1,"number":2,"method":"OPTIONS"}`, status: 200, want: `{"seq":3}`},
-		{body: `{"action":"request","to":1,"number":3,"method":"OPTIONS","later":[]}`, status: 200, want: `{"seq":4}`},
+		{body: `{"action":"respond","to":1,"number":2,"status":180}`, status: 200, want: `{"seq":3}`},
+		{body: `{"action":"respond","to":1,"number":3,"status":180,"later":[]}`, status: 200, want: `{"seq":4}`},
 		{body: `{"action":"request","to":1,"number":4,"method":"OPTIONS"}`, secret: "x", status: 404, want: "no such session"},
 		{body: ``, status: 400, want: "the body is no action"},
 		{body: `[]`, status: 400, want: "the body is no action"},

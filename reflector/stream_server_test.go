@@ -158,6 +158,10 @@ func TestStreamsAreLimited(t *testing.T) {
 		}
 		conns = append(conns, conn)
 	}
+	// Until the four are taken, the fifth could overtake one of them: it comes to another listener.
+	for deadline := time.Now().Add(5 * time.Second); s.Counters().Streams < 4 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 	refused, err := net.Dial("tcp", tcpTarget(t, sess, wire.ServiceNeutral)) // the limit is one for all ports
 	if err == nil {                                                          // the reset may come so early that it looks as if there had been no connection
 		defer refused.Close()
