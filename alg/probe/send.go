@@ -119,7 +119,7 @@ func (r *runner) dial(ctx context.Context, f *flow) *link {
 			l := r.newLink(f, local)
 			l.stream = stream
 			r.wg.Go(func() {
-				l.read(func(raw []byte, off int, at time.Time) { r.arrivedOver(l, &sighting{at: at, off: off, raw: raw}) },
+				l.read(func(raw []byte, off int, at time.Time) { r.arrived(&sighting{at: at, off: off, raw: raw}) },
 					func(raw []byte, off int, at time.Time) { r.ledger.leftover(l, &sighting{at: at, off: off, raw: raw}) })
 			})
 			return l
@@ -223,7 +223,7 @@ func (r *runner) spent() bool {
 	return 2*int(r.number+1) > r.session.Grant.Budget.Messages || r.number >= wire.MaxNumber
 }
 
-// number numbers a message.
+// nextNumber numbers a message.
 func (r *runner) nextNumber() uint32 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -252,7 +252,7 @@ func (r *runner) transmit(m *sent) {
 	r.ledger.mu.Unlock()
 }
 
-// arrived takes a datagram that a socket read.
+// arrived takes a message that a socket or a connection brought.
 func (r *runner) arrived(got *sighting) {
 	m, a := r.ledger.arrived(got)
 	switch {
@@ -262,9 +262,6 @@ func (r *runner) arrived(got *sighting) {
 		r.called(a, got)
 	}
 }
-
-// arrivedOver takes a message that a connection brought.
-func (r *runner) arrivedOver(_ *link, got *sighting) { r.arrived(got) }
 
 // answered takes the answer to a message of ours: an INVITE's sender acknowledges it.
 func (r *runner) answered(m *sent, got *sighting) {
