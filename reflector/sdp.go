@@ -2,28 +2,32 @@ package reflector
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
 
+	"nofixup/reflector/wire"
 	"nofixup/sip"
 )
 
 const (
-	// mediaPort is the first of the ports that session descriptions announce. Nothing listens there: they are for application
-	// gateways to read.
-	mediaPort = 10000
+	// firstMediaPort is the lowest of the ports that session descriptions announce. Nothing listens there: they are for
+	// application gateways to read.
+	firstMediaPort = 10000
+	// mediaPairs is how many pairs of ports there are.
+	mediaPairs = 24000
 	// maxMedia is the most media lines that a description has.
 	maxMedia = 3
 )
 
 // sdpOffer is a session description with audio and video (RFC 8866, RFC 3605).
-func sdpOffer(own netip.Addr, number uint32) string {
-	return description(own, number, []string{"audio", "video"})
+func sdpOffer(own netip.Addr, tag wire.Tag) string {
+	return description(own, tag, []string{"audio", "video"})
 }
 
 // sdpAnswer mirrors the media lines of the offer in a request, as an answer must (RFC 3264 6): audio alone if there is none.
-func sdpAnswer(own netip.Addr, number uint32, request *sip.Message) string {
+func sdpAnswer(own netip.Addr, tag wire.Tag, request *sip.Message) string {
 	var media []string
 	if off, end, ok := request.SDP(); ok {
 		for line := range bytes.Lines(request.Raw[off:end]) {
@@ -42,11 +46,11 @@ func sdpAnswer(own netip.Addr, number uint32, request *sip.Message) string {
 	if len(media) == 0 {
 		media = []string{"audio"}
 	}
-	return description(own, number, media)
+	return description(own, tag, media)
 }
 
 // description writes a session description: PCMU for audio, H.264 for video, a pair of ports each. Other media have no port.
-func description(own netip.Addr, number uint32, media []string) string {
+func description(own netip.Addr, tag wire.Tag, media []string) string {
 	addr := "IP4 " + own.String()
 	if own.Is6() {
 		addr = "IP6 " + own.WithZone("").String()
@@ -54,12 +58,12 @@ func description(own netip.Addr, number uint32, media []string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
 	line("v=0")
-	line("o=- %d 1 IN %s", number+1, addr)
+	line("o=- %d 1 IN %s", tag.Number+1, addr)
 	line("s=-")
 	line("c=IN %s", addr)
 	line("t=0 0")
 	for i, kind := range media {
-		port := mediaPort + 2*i
+		port := mediaPort(tag, i)
 		switch kind {
 		case "audio":
 			line("m=audio %d RTP/AVP 0", port)
@@ -74,4 +78,13 @@ func description(own netip.Addr, number uint32, media []string) string {
 		line("a=rtcp:%d IN %s", port+1, addr)
 	}
 	return b.String()
+}
+
+// mediaPort returns the even port of the i-th medium of a message: another one for every message of a session, and most
+// likely for every session. A gateway that holds a port open for one flow drops a message that announces it on another, and
+// that would be our fault, not the network's.
+func mediaPort(tag wire.Tag, i int) int {
+	seed := binary.BigEndian.Uint32(tag.Token[:]) % mediaPairs
+	pair := (seed + maxMedia*tag.Number) % (mediaPairs - maxMedia)
+	return firstMediaPort + 2*(int(pair)+i)
 }

@@ -72,7 +72,7 @@ func (t *template) response(request []byte) ([]byte, error) {
 		if method != "INVITE" && method != "UPDATE" {
 			return nil, refuse(http.StatusBadRequest, "sdp: not in an answer to "+method, "in one to INVITE or UPDATE")
 		}
-		body = sdpAnswer(t.own.Addr(), t.Number, &c.msg)
+		body = sdpAnswer(t.own.Addr(), wire.Tag{Token: t.token, Number: t.Number}, &c.msg)
 	}
 	head := c.appendHead(nil, strconv.Itoa(t.Status), reasons[t.Status], t.remote, []byte(t.nonce))
 	var fields []sip.Field
@@ -150,7 +150,7 @@ func (t *template) request(message []byte) ([]byte, error) {
 func (t *template) content() (mediaType, body string) {
 	switch {
 	case t.SDP:
-		return "application/sdp", sdpOffer(t.own.Addr(), t.Number)
+		return "application/sdp", sdpOffer(t.own.Addr(), wire.Tag{Token: t.token, Number: t.Number})
 	case t.Method == "NOTIFY":
 		return "message/sipfrag", "SIP/2.0 100 Trying\r\n" // RFC 3515 2.4.5
 	case t.Method == "MESSAGE":
