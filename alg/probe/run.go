@@ -37,7 +37,7 @@ var ErrNoTarget = errors.New("the reflector offers no address that fits")
 
 const (
 	pace     = 15 * time.Millisecond // between two messages of one flow: the order on the way stays the order of sending
-	maxTries = 32                    // of one step; the number that proves a drop is below it up to 60 % loss
+	maxTries = 32                    // of one step; up to 50 % loss fewer prove a drop, above nothing does
 	goodbye  = time.Second           // for ending registrations and the session when the run is cut short
 )
 
