@@ -169,11 +169,7 @@ func (r *runner) report(ctx context.Context) *alg.Report {
 	evidence := r.evidence()
 	evidence.Complete = ctx.Err() == nil && r.asked.After(r.started)
 	r.unsent(ctx)
-	var judge alg.Judge
-	for _, c := range evidence.Cases(r.trials) {
-		judge.Add(c)
-	}
-	report := judge.Report()
+	report := r.judge(evidence).Report()
 	report.Version, report.Source = r.cfg.Version, r.cfg.Kind
 	report.Started, report.Duration = r.started, time.Since(r.started).Milliseconds()
 	report.Trials = append(report.Trials, r.trials...)
@@ -183,6 +179,18 @@ func (r *runner) report(ctx context.Context) *alg.Report {
 		report.Network.Notes = append(report.Network.Notes, "the run was cut short: what was not tested by then is untested")
 	}
 	return report
+}
+
+// judge judges evidence and the trials so far.
+func (r *runner) judge(evidence alg.Evidence) *alg.Judge {
+	r.mu.Lock()
+	trials := slices.Clone(r.trials)
+	r.mu.Unlock()
+	judge := new(alg.Judge)
+	for _, c := range evidence.Cases(trials) {
+		judge.Add(c)
+	}
+	return judge
 }
 
 // unsent enters a trial for every planned step of which not even one message left: what was not sent must not pass for
@@ -316,44 +324,4 @@ type controlKey struct {
 
 func keyOf(p *alg.Pair, at *link) controlKey {
 	return controlKey{at.Path.Transport, at.Path.Family, at.Path.SourcePort, p.Outbound, p.Step, p.Shape}
-}
-
-// describe says what was learnt about the network.
-func (r *runner) describe(n *alg.Network, flows []alg.Flow) {
-	n.Local = r.local
-	if d, ok := r.cfg.Network.(describer); ok {
-		n.Interface, n.MTU = d.Interface(r.local)
-	}
-	for i := range flows {
-		f := &flows[i]
-		n.NAT = n.NAT || f.Translated()
-		if f.Outside[0].IsValid() && (!n.Public.IsValid() || f.Inside[0].Addr() == r.local) {
-			n.Public, n.Reflector = f.Outside[0].Addr(), f.Inside[1].Addr()
-		}
-	}
-	if n.NAT {
-		n.NATs = 1
-	}
-	for _, a := range r.inner {
-		n.NATs = 2
-		n.Notes = append(n.Notes, "a second NAT lies on the way: the box that rewrites knows this computer as "+a.String()+", and was tested with that address, too")
-	}
-	n.Notes = append(n.Notes, r.notes...)
-	if !n.Reflector.IsValid() && len(r.plan.Flows) > 0 {
-		n.Reflector = r.plan.Flows[0].Target.Addr()
-	}
-	if seen := r.session.Grant.Observed.Addr().Unmap(); n.Public.IsValid() && seen.IsValid() && seen.Is4() == n.Public.Is4() && seen != n.Public {
-		n.Notes = append(n.Notes, "HTTPS arrives from "+seen.String()+", SIP from "+n.Public.String()+": the network has several public addresses")
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.pollErr != nil {
-		n.Notes = append(n.Notes, "receipts stopped coming: "+r.pollErr.Error())
-	}
-	r.ledger.mu.Lock()
-	dropped := r.ledger.dropped
-	r.ledger.mu.Unlock()
-	if dropped > 0 {
-		n.Notes = append(n.Notes, "the session's budget was used up: some messages got no receipt")
-	}
 }

@@ -61,7 +61,8 @@ func (System) Interface(addr netip.Addr) (name string, mtu int) {
 	return "", 0
 }
 
-// describer is a network that knows its interfaces; the one in memory has none.
+// describer is a network that knows its computer; the one in memory has none.
 type describer interface {
 	Interface(addr netip.Addr) (name string, mtu int)
+	Notes(addr netip.Addr) []string
 }

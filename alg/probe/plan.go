@@ -24,6 +24,8 @@ type Plan struct {
 type PlannedFlow struct {
 	Path   alg.Path
 	Target netip.AddrPort // the address is invalid in a plan that was made without asking a reflector
+	// Fallbacks are where a control over TCP goes, in this order, if the way to Target is closed.
+	Fallbacks []netip.AddrPort
 }
 
 // Round is what is sent side by side before the next round begins.
@@ -80,6 +82,9 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 			if opts.Families != nil && !slices.Contains(opts.Families, family) {
 				continue
 			}
+			if control && p.fallback(t, family) {
+				continue
+			}
 			for _, source := range []alg.SourcePort{5060, alg.Ephemeral} {
 				p.Flows = append(p.Flows, PlannedFlow{Target: t.Addr, Path: alg.Path{
 					Proto: "sip", Transport: t.Transport, Family: family, Port: t.Addr.Port(), SourcePort: source, Control: control,
@@ -102,7 +107,10 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 		{Name: stepCancel, Shape: alg.ShapeLocal, Script: true},
 		{Name: stepCalled, Shape: alg.ShapeLocal, Script: true},
 	})
-	p.round("outer addresses", append([]Step{{Name: stepInvite, Shape: alg.ShapePublic}}, viaSteps(opts.ViaAddresses)...))
+	p.round("outer addresses", append([]Step{
+		{Name: stepInvite, Shape: alg.ShapePublic},
+		{Name: stepCalled, Shape: alg.ShapePublic, Script: true},
+	}, viaSteps(opts.ViaAddresses)...))
 	// What breaks the rules comes last: it can get the client banned.
 	p.round("without addresses", []Step{{
 		Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq",
@@ -113,6 +121,21 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 	}
 	p.farewell(shapes...)
 	return p
+}
+
+// fallback reports whether there is a control of this transport and family already: one is enough, and a further neutral
+// port over TCP is where it goes if the way to the first is closed.
+func (p *Plan) fallback(t wire.Target, family int) (found bool) {
+	for i := range p.Flows {
+		f := &p.Flows[i]
+		if f.Path.Control && f.Path.Transport == t.Transport && f.Path.Family == family {
+			found = true
+			if t.Transport == "tcp" {
+				f.Fallbacks = append(f.Fallbacks, t.Addr)
+			}
+		}
+	}
+	return found
 }
 
 // viaSteps are sent with the address of a NAT on the way as the client's own.

@@ -25,8 +25,15 @@ type Config struct {
 	Version   string        // of the tool, for User-Agent and the report
 	Kind      string        // "probe" or "demo", for the report
 
-	// Progress is told how many of the steps are done, now and then, from one goroutine; nil means nobody is.
-	Progress func(done, total int, what string)
+	// Progress is told how far the run is, now and then, from one goroutine; nil means nobody is.
+	Progress func(Progress)
+}
+
+// Progress says how far a run is.
+type Progress struct {
+	Done, Total int         // steps; 0, 0 before there is a plan
+	What        string      // what is being done
+	SoFar       alg.Overall // what the report would say if nothing else were planned; empty while nothing is known
 }
 
 // DefaultTimeout bounds a run: many times what one takes, so that only a network that hangs reaches it.
@@ -51,7 +58,7 @@ func Run(ctx context.Context, cfg Config) (*alg.Report, error) {
 		cfg.Timeout = DefaultTimeout
 	}
 	if cfg.Progress == nil {
-		cfg.Progress = func(int, int, string) {}
+		cfg.Progress = func(Progress) {}
 	}
 	r := &runner{cfg: cfg, started: time.Now()}
 	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
@@ -85,6 +92,7 @@ type runner struct {
 	ports   *portWalk
 	total   int // steps planned
 	settled int // steps done
+	soFar   alg.Overall
 
 	mu      sync.Mutex
 	number  uint32
@@ -110,7 +118,7 @@ func (r *runner) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.cfg.Progress(0, 0, "asking the reflector for a session")
+	r.cfg.Progress(Progress{What: "asking the reflector for a session"})
 	session, err := client.Open(ctx)
 	if err != nil {
 		client.CloseIdle()
@@ -130,6 +138,7 @@ func (r *runner) open(ctx context.Context) error {
 // bind plans, finds the local addresses and opens the sockets.
 func (r *runner) bind(ctx context.Context) error {
 	r.plan = NewPlan(r.session.Grant.Targets, r.cfg.Plan)
+	r.fallBack(ctx)
 	r.ports = newPortWalk(time.Now())
 	r.flows = make([]*flow, len(r.plan.Flows))
 	type key struct {
@@ -249,6 +258,7 @@ func (r *runner) work(ctx context.Context) {
 			break
 		}
 		r.round(ctx, round)
+		r.soFar = r.judge(r.evidence()).Report().Verdict
 	}
 	r.narrow(ctx)
 	// Whatever happened, no registration stays behind: a gateway keeps a pinhole for as long as one lives.
@@ -286,7 +296,10 @@ func (r *runner) round(ctx context.Context, round Round) {
 	})
 	skipped := len(round.Steps) - len(open)
 	steps := len(open)
-	r.cfg.Progress(r.settled, r.total, round.Name)
+	progress := func(done int) {
+		r.cfg.Progress(Progress{Done: r.settled + done, Total: r.total, What: round.Name, SoFar: r.soFar})
+	}
+	progress(0)
 	tries := map[Step]int{}
 	for burst := 1; len(open) > 0 && ctx.Err() == nil; {
 		tallies = r.tallies()
@@ -310,7 +323,7 @@ func (r *runner) round(ctx context.Context, round Round) {
 			need := min(r.need(tallies, f), maxTries)
 			return tries[s] >= need || r.done(s, tallies[f], need)
 		})
-		r.cfg.Progress(r.settled+steps-len(open), r.total, round.Name)
+		progress(steps - len(open))
 	}
 	r.settled += steps
 	r.total -= min(skipped, r.total-r.settled)

@@ -96,9 +96,18 @@ func TestRun(t *testing.T) {
 				w := newWorld(t, tc.network, reflector.Limits{})
 				defer w.close(t)
 				begin := time.Now()
+				var first time.Duration
+				w.cfg.Progress = func(p Progress) {
+					if p.SoFar != "" && first == 0 {
+						first = time.Since(begin)
+					}
+				}
 				report, err := Run(t.Context(), w.cfg)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if first == 0 || tc.network.Latency == 10*time.Millisecond && tc.network.Loss == 0 && first > time.Second {
+					t.Errorf("first verdict after %v", first)
 				}
 				if took := time.Since(begin); took > tc.within {
 					t.Errorf("took %v, want at most %v", took, tc.within)
@@ -180,8 +189,8 @@ func TestCutIsNotClean(t *testing.T) {
 		defer w.close(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		w.cfg.Progress = func(_, _ int, what string) {
-			if what == "outer addresses" {
+		w.cfg.Progress = func(p Progress) {
+			if p.What == "outer addresses" {
 				cancel()
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type probeFlags struct {
 	display
 	only    []string
 	ca, pin string
+	proxy   string
 	source  string
 	via     []string
 	timeout time.Duration
@@ -38,6 +40,7 @@ func probeCommand() command {
 			f.StringSliceVar(&p.only, "only", nil, "test only these protocols: a `LIST` of sip")
 			f.StringVar(&p.ca, "ca", "", "trust the authorities in this PEM `FILE` for HTTPS instead of the system's")
 			f.StringVar(&p.pin, "pin", "", "trust the reflector with this `KEY` (sha256//BASE64) and no other, whatever its certificate says")
+			f.StringVar(&p.proxy, "proxy", "", "ask the reflector through the HTTP proxy at this `URL`; what is tested never goes through it")
 			f.StringVar(&p.source, "source", "", "send from this local `ADDR`")
 			f.StringArrayVar(&p.via, "via-address", nil, "`ADDR` of a router between here and the outermost one, on its outer side; repeatable")
 			f.DurationVar(&p.timeout, "timeout", probe.DefaultTimeout, "give up after `D` and report what is known by then")
@@ -100,6 +103,13 @@ func (p *probeFlags) config(args []string) (probe.Config, error) {
 	case p.pin != "" && p.ca != "":
 		return cfg, errors.New("--pin and --ca: a pin takes the place of authorities, give one of them")
 	}
+	if p.proxy != "" {
+		u, err := url.Parse(p.proxy)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" {
+			return cfg, fmt.Errorf("--proxy %q: want http://host:port, https://host:port or socks5://host:port", p.proxy)
+		}
+		cfg.Control.Proxy = u
+	}
 	cfg.Reflector = args[0]
 	if _, err := wire.NewClient(cfg.Reflector, cfg.Control); err != nil {
 		return cfg, err
@@ -149,8 +159,12 @@ func usualTargets(reflector string, families []int) []wire.Target {
 			addr = netip.IPv6Unspecified()
 		}
 	}
+	at := func(service, transport string, port uint16) wire.Target {
+		return wire.Target{Service: service, Transport: transport, Addr: netip.AddrPortFrom(addr, port)}
+	}
 	return []wire.Target{
-		{Service: wire.ServiceSIP, Transport: "udp", Addr: netip.AddrPortFrom(addr, 5060)},
-		{Service: wire.ServiceNeutral, Transport: "udp", Addr: netip.AddrPortFrom(addr, 15060)},
+		at(wire.ServiceSIP, "udp", 5060), at(wire.ServiceSIP, "tcp", 5060),
+		at(wire.ServiceNeutral, "udp", 15060), at(wire.ServiceNeutral, "tcp", 15060),
+		at(wire.ServiceNeutral, "tcp", 443), at(wire.ServiceNeutral, "tcp", 80),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"nofixup/alg"
+	"nofixup/alg/probe"
 	"nofixup/alg/report"
 )
 
@@ -73,15 +74,18 @@ func (d *display) progress(out output) *progress {
 	return &progress{w: out.stderr}
 }
 
-func (p *progress) update(done, total int, what string) {
+func (p *progress) update(at probe.Progress) {
 	if p.w == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	line := what
-	if total > 0 {
-		line = fmt.Sprintf("%s: %d of %d", what, done, total)
+	line := at.What
+	if at.Total > 0 {
+		line = fmt.Sprintf("%s: %d of %d", line, at.Done, at.Total)
+	}
+	if at.SoFar != "" {
+		line += ", so far " + string(at.SoFar)
 	}
 	fmt.Fprintf(p.w, "\rnofixup: %s%s", line, strings.Repeat(" ", max(0, p.last-len(line))))
 	p.last = len(line)

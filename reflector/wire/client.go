@@ -32,12 +32,14 @@ type Options struct {
 	// Pin is the reflector's key, "sha256//BASE64" as curl writes it. It takes the place of the checks of chain, name and
 	// expiry; without it all three hold.
 	Pin string
+	// Proxy is the HTTP proxy to reach the reflector through; nil means none. The environment's is never used: the address
+	// that the reflector sees should be that of the probes' path.
+	Proxy *url.URL
 	// UserAgent is sent with every request; empty means "nofixup".
 	UserAgent string
 }
 
-// Client speaks the control protocol with one reflector. It goes there directly: an HTTP proxy in the environment is not
-// used, since the address that the reflector sees must be that of the probes' path.
+// Client speaks the control protocol with one reflector.
 type Client struct {
 	base *url.URL
 	http *http.Client
@@ -126,8 +128,13 @@ func NewClient(address string, opts Options) (*Client, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
+	var proxy func(*http.Request) (*url.URL, error)
+	if opts.Proxy != nil {
+		proxy = http.ProxyURL(opts.Proxy)
+	}
 	return &Client{base: base, opts: opts, http: &http.Client{
 		Transport: &http.Transport{
+			Proxy:               proxy,
 			DialContext:         dial,
 			TLSClientConfig:     conf,
 			TLSHandshakeTimeout: 10 * time.Second,
@@ -249,6 +256,9 @@ func (s *Session) exchange(ctx context.Context, method, path string, body, into 
 		var uerr *url.Error // says method and URL again, which hides the cause at the end of a long line
 		if errors.As(err, &uerr) {
 			err = uerr.Err
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("no answer in time: %w", err)
 		}
 		return fmt.Errorf("%s: %w", s.base.Host, err)
 	}
