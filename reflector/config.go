@@ -32,7 +32,14 @@ type Config struct {
 	// HTTPS, SIP and Neutral are the addresses of the services: "host:port", ":port" for every one of Hosts, port 0 for
 	// any free port (the same on every host), or [Off]. Empty means ":443", ":5060" and ":15060". HTTPS cannot be off.
 	// SIP and Neutral are UDP and TCP, on the same port where it can be had.
+	//
+	// The neutral service is on the port of HTTPS as well, where the first octet of a connection tells the two apart: many
+	// networks let out nothing but the web. It is not if Neutral is off.
 	HTTPS, SIP, Neutral string
+
+	// Also are further ports of the neutral service, in the order in which clients shall try them: "tcp:80" or "udp:123" on
+	// every one of Hosts, "tcp:192.0.2.1:80" on one address, port 0 for any free port. Nil means none.
+	Also []string
 
 	// Certificate is the key and the chain for HTTPS. Nil makes a key at start and signs it by itself: clients then need
 	// [Server.Pin].
@@ -79,7 +86,7 @@ type Limits struct {
 	Streams           int           // TCP connections on the ports that take probes: 2,048
 	StreamsPerSource  int           // of one /32 or /64: 16; of a /24 or /48 four times as many
 	StreamsPerSession int           // of one session at a time: 32
-	StreamFirst       time.Duration // in which the first octet of a connection must arrive: 5 s
+	StreamFirst       time.Duration // in which the first octet of a connection must arrive, the HTTPS port's included: 5 s
 	StreamMessage     time.Duration // in which a whole message must arrive, from its first octet: 10 s
 	StreamIdle        time.Duration // for which nothing may come or go between messages: 15 s
 	StreamWrite       time.Duration // in which a client must have taken what it is sent: 5 s
@@ -87,12 +94,12 @@ type Limits struct {
 
 	OpenBurst   int           // sessions that one /32 or /64 can open at once: 60; a /24 or /48 four times as many
 	OpenRefill  time.Duration // after which it can open one more: 1 s; a /24 or /48 a quarter of it
-	Connections int           // HTTPS connections: 2,048
-	PerSource   int           // HTTPS connections of one /32 or /64: 64; of a /24 or /48 four times as many
+	Connections int           // connections to the HTTPS port, until they turn out to be streams: 2,048
+	PerSource   int           // of one /32 or /64: 64; of a /24 or /48 four times as many
 
 	HeaderOctets int           // request line and header fields of an HTTPS request: 16 KiB
 	BodyOctets   int64         // body of an HTTPS request: 4 KiB
-	Header       time.Duration // in which TLS handshake and request header must arrive, each: 5 s
+	Header       time.Duration // in which the first octet of a connection to the HTTPS port, the TLS handshake and a request header must arrive, each: 5 s
 	Request      time.Duration // in which a whole request must arrive: 10 s
 	Answer       time.Duration // in which an answer must have been taken, once there is one: 30 s
 }
@@ -154,6 +161,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Limits = c.Limits.withDefaults()
 	if c.HTTPS == Off {
 		return c, errors.New("https: cannot be off: clients have no other way to open a session")
+	}
+	if c.Neutral == Off && len(c.Also) > 0 {
+		return c, errors.New("also: these are further ports of the neutral service, which is off")
 	}
 	if c.Limits.MessageOctets > maxDatagram || c.Limits.MessageOctets < 0 {
 		return c, fmt.Errorf("message limit: %d octets, the most that UDP carries is %d", c.Limits.MessageOctets, maxDatagram)

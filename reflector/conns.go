@@ -57,6 +57,15 @@ type limitListener struct {
 }
 
 func (l *limitListener) Accept() (net.Conn, error) {
+	conn, err := l.take()
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// take is Accept with the type that it returns.
+func (l *limitListener) take() (*limitConn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {

@@ -29,7 +29,7 @@ type Counters struct {
 	ActionOctets  uint64 // in them
 	ActionsFailed uint64 // refused, or not sent
 
-	Streams          uint64 // TCP connections for probes accepted
+	Streams          uint64 // TCP connections for probes accepted, on the HTTPS port as well
 	StreamsRefused   uint64 // closed at once: too many
 	StreamsTokenless uint64 // ended without a live token, or beyond the session's limits
 	StreamsOpen      int64  // now
@@ -37,8 +37,10 @@ type Counters struct {
 	StreamReads      uint64 // of them, reads that got a receipt
 	StreamsSpent     uint64 // ended since the session's limits, or the memory for all sessions, were spent
 
-	Connections        uint64 // HTTPS connections accepted
-	ConnectionsRefused uint64 // HTTPS connections closed at once: too many
+	Connections        uint64 // accepted on the HTTPS port
+	ConnectionsRefused uint64 // closed at once on the HTTPS port: too many
+	ConnectionsStreams uint64 // of those accepted, the ones that began as text: from there on they count as streams
+	ConnectionsUnknown uint64 // of those accepted, the ones closed since their first octet said nothing, or did not come in time
 	ConnectionErrors   uint64 // failed TLS handshakes and the like
 	Requests           uint64 // HTTPS requests
 	Polls              int64  // waiting now
@@ -67,8 +69,10 @@ type counters struct {
 	streams, streamsRefused, streamsTokenless, streamOctets, streamReads, streamsSpent atomic.Uint64
 	streamsOpen                                                                        atomic.Int64
 
-	connections, connectionsRefused, connectionErrors, requests atomic.Uint64
-	polls                                                       atomic.Int64
+	connections, connectionsRefused, connectionsStreams, connectionsUnknown atomic.Uint64
+
+	connectionErrors, requests atomic.Uint64
+	polls                      atomic.Int64
 
 	opened, limited, full, deleted, expired, evicted atomic.Uint64
 }
@@ -124,6 +128,8 @@ func (s *Server) Counters() Counters {
 
 		Connections:        c.connections.Load(),
 		ConnectionsRefused: c.connectionsRefused.Load(),
+		ConnectionsStreams: c.connectionsStreams.Load(),
+		ConnectionsUnknown: c.connectionsUnknown.Load(),
 		ConnectionErrors:   c.connectionErrors.Load(),
 		Requests:           c.requests.Load(),
 		Polls:              c.polls.Load(),

@@ -10,12 +10,15 @@ import (
 	"net/netip"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
+
+	"nofixup/reflector/wire"
 )
 
 // ListenError says what could not be bound.
 type ListenError struct {
-	Service string // "https", "sip" or "neutral"
+	Service string // "https", "sip", "neutral", or "also" for [Config.Also]
 	Network string // "tcp" or "udp"
 	Address string
 	Err     error
@@ -57,6 +60,12 @@ type endpoint struct {
 	tell    netip.Addr // unspecified: the address that the client's HTTPS request came to
 }
 
+// neutral returns the same place as one of the neutral service.
+func (e endpoint) neutral() endpoint {
+	e.service = wire.ServiceNeutral
+	return e
+}
+
 // told returns what a client is told whose HTTPS request came to the given address, or false if it cannot use this endpoint.
 func (e endpoint) told(arrived netip.Addr) (netip.AddrPort, bool) {
 	if !e.tell.IsUnspecified() {
@@ -66,6 +75,18 @@ func (e endpoint) told(arrived netip.Addr) (netip.AddrPort, bool) {
 		return netip.AddrPort{}, false
 	}
 	return netip.AddrPortFrom(arrived, e.local.Port()), true
+}
+
+// readAlso reads an entry of [Config.Also].
+func readAlso(entry string) (network, address string, err error) {
+	network, address, _ = strings.Cut(entry, ":")
+	if network != "tcp" && network != "udp" || address == "" {
+		return "", "", fmt.Errorf("also %q: want tcp:PORT or udp:PORT", entry)
+	}
+	if !strings.Contains(address, ":") {
+		address = ":" + address
+	}
+	return network, address, nil
 }
 
 // opener opens one socket and says where it is bound.

@@ -117,6 +117,7 @@ type memoryConn struct {
 	addr           netip.AddrPort
 	in             chan memoryPacket
 	closed         chan struct{}
+	once           sync.Once
 }
 
 func (c *memoryConn) LocalAddr() net.Addr { return memoryAddr(c.addr.String()) }
@@ -142,7 +143,7 @@ func (c *memoryConn) WriteTo(b []byte, to net.Addr) (int, error) {
 }
 
 func (c *memoryConn) Close() error {
-	close(c.closed)
+	c.once.Do(func() { close(c.closed) })
 	return nil
 }
 

@@ -18,8 +18,11 @@ import (
 	"nofixup/reflector/wire"
 )
 
-// ServiceHTTPS names the control port in [Server.Addr].
-const ServiceHTTPS = "https"
+// Names of what is no service of the grant.
+const (
+	ServiceHTTPS = "https" // the control port, in [Server.Addr] and [ListenError]
+	ServiceAlso  = "also"  // the ports of [Config.Also], in [ListenError]
+)
 
 // Server is a running reflector. Its methods may be called at any time and by several goroutines.
 type Server struct {
@@ -30,8 +33,9 @@ type Server struct {
 	url      string
 
 	https []endpoint
-	udp   []*service
-	tcp   []*listener
+	web   []*split    // of the same
+	udp   []*service  // in the order of the grant, as tcp
+	tcp   []*listener // with those of web that take probes
 	http  *http.Server
 
 	stop    chan struct{} // closed when the server begins to end
@@ -59,13 +63,14 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	})); err != nil {
 		return nil, err
 	}
-	listeners, err := s.listen(ctx)
-	if err != nil {
+	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
 	s.url = "https://" + hostPort(s.publicAddress())
 	s.http = s.newHTTP()
-	for _, ln := range listeners {
+	for _, web := range s.web {
+		ln := web.branch(kindTLS)
+		s.running.Go(web.run)
 		s.running.Go(func() { s.serve(ln) })
 	}
 	for _, svc := range s.udp {
@@ -81,10 +86,16 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// listen opens the sockets. HTTPS comes last: a client that reaches it must find the rest.
-func (s *Server) listen(ctx context.Context) ([]net.Listener, error) {
-	limit := newConnLimit(s.cfg.Limits.Streams, s.cfg.Limits.StreamsPerSource)
+// listen opens the sockets. Nobody is served before all of them are open: a client must find the rest.
+func (s *Server) listen(ctx context.Context) (err error) {
+	l := s.cfg.Limits
+	streams := newConnLimit(l.Streams, l.StreamsPerSource)
 	var opened []io.Closer
+	defer func() {
+		if err != nil {
+			closeAll(opened)
+		}
+	}()
 	for _, svc := range [...]struct{ name, address string }{
 		{wire.ServiceSIP, s.cfg.SIP},
 		{wire.ServiceNeutral, s.cfg.Neutral},
@@ -94,35 +105,71 @@ func (s *Server) listen(ctx context.Context) ([]net.Listener, error) {
 		}
 		both, err := s.bindBoth(ctx, svc.name, svc.address)
 		if err != nil {
-			closeAll(opened)
-			return nil, err
+			return err
 		}
 		opened = append(opened, both.all()...)
-		for i, sock := range both.packets {
-			s.udp = append(s.udp, &service{endpoint: both.udp[i], sock: newSocket(sock.(net.PacketConn), both.udp[i].local)})
-		}
+		s.takeDatagrams(both.packets, both.udp)
 		for i, sock := range both.listeners {
-			s.tcp = append(s.tcp, &listener{both.tcp[i], &limitListener{
-				Listener: sock.(net.Listener), limit: limit,
-				accepted: &s.counters.streams, refused: &s.counters.streamsRefused,
-			}})
+			s.takeStreams(sock.(net.Listener), both.tcp[i], streams)
 		}
 	}
 	socks, ends, err := s.cfg.bind(ctx, ServiceHTTPS, "tcp", s.cfg.HTTPS, s.openListener)
 	if err != nil {
-		closeAll(opened)
-		return nil, err
+		return err
 	}
+	opened = append(opened, socks...)
 	s.https = ends
-	limit = newConnLimit(s.cfg.Limits.Connections, s.cfg.Limits.PerSource)
-	var listeners []net.Listener
-	for _, sock := range socks {
-		listeners = append(listeners, &limitListener{
+	limit := newConnLimit(l.Connections, l.PerSource)
+	for i, sock := range socks {
+		web := newSplit(&limitListener{
 			Listener: sock.(net.Listener), limit: limit,
 			accepted: &s.counters.connections, refused: &s.counters.connectionsRefused,
-		})
+		}, min(l.Header, l.StreamFirst), &s.counters)
+		s.web = append(s.web, web)
+		if s.cfg.Neutral != Off {
+			s.takeStreams(web.branch(kindText), ends[i].neutral(), streams)
+		}
 	}
-	return listeners, nil
+	for _, entry := range s.cfg.Also {
+		network, address, err := readAlso(entry)
+		if err != nil {
+			return err
+		}
+		open := s.openListener
+		if network == "udp" {
+			open = s.openPacket
+		}
+		socks, ends, err := s.cfg.bind(ctx, ServiceAlso, network, address, open)
+		if err != nil {
+			return err
+		}
+		opened = append(opened, socks...)
+		for i := range ends {
+			ends[i] = ends[i].neutral()
+		}
+		if network == "udp" {
+			s.takeDatagrams(socks, ends)
+			continue
+		}
+		for i, sock := range socks {
+			s.takeStreams(sock.(net.Listener), ends[i], streams)
+		}
+	}
+	return nil
+}
+
+// takeDatagrams adds UDP sockets that take probes.
+func (s *Server) takeDatagrams(socks []io.Closer, ends []endpoint) {
+	for i, sock := range socks {
+		s.udp = append(s.udp, &service{endpoint: ends[i], sock: newSocket(sock.(net.PacketConn), ends[i].local)})
+	}
+}
+
+// takeStreams adds a listener whose connections take probes, within a limit that all such listeners share.
+func (s *Server) takeStreams(ln net.Listener, end endpoint, limit *connLimit) {
+	s.tcp = append(s.tcp, &listener{end, &limitListener{
+		Listener: ln, limit: limit, accepted: &s.counters.streams, refused: &s.counters.streamsRefused,
+	}})
 }
 
 // bound are the sockets of one service.

@@ -73,7 +73,7 @@ func TestSession(t *testing.T) {
 	sess := dial(t, s)
 	g := sess.Grant
 	if g.Control != s.URL() || g.Server != "nofixup-reflector devel" || g.Observed.Addr() != netip.MustParseAddr("127.0.0.1") ||
-		len(g.Targets) != 4 || g.Budget.Actions != 256 || g.Budget.Messages != 2000 || g.Budget.LifetimeSeconds != 900 || g.Budget.UnprovenAnswers != 8 {
+		len(g.Targets) != 5 || g.Targets[4] != (wire.Target{Service: "neutral", Transport: "tcp", Addr: s.Addr("https")}) || g.Budget.Actions != 256 || g.Budget.Messages != 2000 || g.Budget.LifetimeSeconds != 900 || g.Budget.UnprovenAnswers != 8 {
 		t.Errorf("grant: %+v", g)
 	}
 	for i, target := range g.Targets[:2] {
@@ -249,13 +249,17 @@ func TestHostsAndAdvertise(t *testing.T) {
 	if sess.Grant.Control != s.URL() {
 		t.Errorf("control %s", sess.Grant.Control)
 	}
+	public := netip.MustParseAddr("203.0.113.10")
 	var want []wire.Target
 	for _, transport := range []string{"udp", "tcp"} {
 		want = append(want,
-			wire.Target{Service: "sip", Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("203.0.113.10"), port("sip"))},
+			wire.Target{Service: "sip", Transport: transport, Addr: netip.AddrPortFrom(public, port("sip"))},
 			wire.Target{Service: "sip", Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("sip"))},
 			wire.Target{Service: "neutral", Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("neutral"))})
 	}
+	want = append(want,
+		wire.Target{Service: "neutral", Transport: "tcp", Addr: netip.AddrPortFrom(public, port("https"))},
+		wire.Target{Service: "neutral", Transport: "tcp", Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("https"))})
 	if fmt.Sprint(sess.Grant.Targets) != fmt.Sprint(want) {
 		t.Errorf("targets %v, want %v", sess.Grant.Targets, want)
 	}
@@ -301,6 +305,10 @@ func TestTrust(t *testing.T) {
 func TestListenErrors(t *testing.T) {
 	s := reflectortest.Start(t)
 	local := []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	free := func(cfg reflector.Config) reflector.Config {
+		cfg.HTTPS, cfg.SIP, cfg.Neutral = ":0", ":0", ":0"
+		return cfg
+	}
 	for _, tt := range []struct {
 		name    string
 		cfg     reflector.Config
@@ -317,6 +325,11 @@ func TestListenErrors(t *testing.T) {
 			"https in use",
 			reflector.Config{Hosts: local, SIP: ":0", Neutral: ":0", HTTPS: s.Addr("https").String()},
 			"https", syscall.EADDRINUSE, "choose another one with --https",
+		},
+		{
+			"also in use",
+			reflector.Config{Hosts: local, SIP: ":0", Neutral: ":0", HTTPS: ":0", Also: []string{"tcp:0", "tcp:" + s.Addr("https").String()}},
+			"also", syscall.EADDRINUSE, "choose another one with --also",
 		},
 		{
 			"not ours",
@@ -342,6 +355,11 @@ func TestListenErrors(t *testing.T) {
 		{reflector.Config{SIP: "5060"}, `sip address "5060": want HOST:PORT`},
 		{reflector.Config{SIP: ":x"}, "the port is not in"},
 		{reflector.Config{SIP: "localhost:0"}, "the host is not an IP address"},
+		{reflector.Config{Hosts: local, Neutral: reflector.Off, Also: []string{"tcp:0"}}, "also: these are further ports"},
+		{free(reflector.Config{Hosts: local, Also: []string{"80"}}), `also "80": want tcp:PORT or udp:PORT`},
+		{free(reflector.Config{Hosts: local, Also: []string{"sctp:80"}}), `also "sctp:80": want`},
+		{free(reflector.Config{Hosts: local, Also: []string{"tcp:"}}), `also "tcp:": want`},
+		{free(reflector.Config{Hosts: local, Also: []string{"tcp:x"}}), `also address ":x": the port is not in`},
 		{reflector.Config{Hosts: []netip.Addr{netip.IPv4Unspecified()}}, "not a unicast address"},
 		{reflector.Config{Advertise: []netip.Addr{netip.MustParseAddr("224.0.0.1")}}, "not a unicast address"},
 		{reflector.Config{Hosts: local, Advertise: []netip.Addr{netip.IPv6Loopback()}}, "1 addresses of a family for 0 hosts"},

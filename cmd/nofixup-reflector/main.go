@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -80,12 +81,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		cfg.Certificate = &cert
 	}
-	return serve(ctx, cfg, opts.metrics, stdout, stderr)
+	return serve(ctx, cfg, opts, stdout, stderr)
+}
+
+// startServer starts the server. Further ports that nobody asked for are left out if they cannot be had: they are for clients that
+// can reach no better one.
+func startServer(ctx context.Context, cfg reflector.Config, alsoGiven bool) (*reflector.Server, error) {
+	srv, err := reflector.Start(ctx, cfg)
+	var listen *reflector.ListenError
+	if alsoGiven || !errors.As(err, &listen) || listen.Service != reflector.ServiceAlso {
+		return srv, err
+	}
+	cfg.Log.Warn("the neutral service goes without a further port; --also off keeps it so", "port", cfg.Also[0], "err", err)
+	cfg.Also = nil
+	return reflector.Start(ctx, cfg)
 }
 
 // serve runs the server from the ready line to the end of its drain.
-func serve(ctx context.Context, cfg reflector.Config, metricsAddress string, stdout, stderr io.Writer) int {
-	srv, err := reflector.Start(ctx, cfg)
+func serve(ctx context.Context, cfg reflector.Config, opts *options, stdout, stderr io.Writer) int {
+	srv, err := startServer(ctx, cfg, opts.alsoGiven)
 	if err != nil {
 		var listen *reflector.ListenError
 		if errors.As(err, &listen) {
@@ -95,8 +109,8 @@ func serve(ctx context.Context, cfg reflector.Config, metricsAddress string, std
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Wait() }()
-	if metricsAddress != "" {
-		m, err := startMetrics(ctx, metricsAddress, srv)
+	if opts.metrics != "" {
+		m, err := startMetrics(ctx, opts.metrics, srv)
 		if err != nil {
 			shutdown(srv, cfg.Log)
 			return fail(stderr, exitFailure, err)
@@ -130,6 +144,8 @@ func shutdown(srv *reflector.Server, log *slog.Logger) {
 type options struct {
 	hosts, advertise    []string
 	https, sip, neutral string
+	also                []string
+	alsoGiven           bool
 	tlsCert, tlsKey     string
 	metrics, log        string
 	help, version       bool
@@ -145,6 +161,8 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 	f.StringVar(&o.https, "https", ":443", "`ADDR` of the control protocol")
 	f.StringVar(&o.sip, "sip", ":5060", "`ADDR` of SIP over UDP and TCP, or off")
 	f.StringVar(&o.neutral, "neutral", ":15060", "`ADDR` of the same on a port that means nothing, or off")
+	f.StringSliceVar(&o.also, "also", []string{"tcp:80"}, "more ports of the neutral service: `LIST` of tcp:PORT and udp:PORT, or off")
+	f.Lookup("also").DefValue = "tcp:80"
 	f.StringVar(&o.tlsCert, "tls-cert", "", "certificate chain for HTTPS, PEM `FILE` (default: self-signed, made at start)")
 	f.StringVar(&o.tlsKey, "tls-key", "", "its private key, PEM `FILE`")
 	f.StringVar(&o.metrics, "metrics", "", "serve counters for Prometheus over HTTP on `ADDR`, say 127.0.0.1:9100")
@@ -154,6 +172,7 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 	if err := f.Parse(args); err != nil {
 		return nil, nil, hinted{err, "see " + name + " --help"}
 	}
+	o.alsoGiven = f.Changed("also")
 	switch {
 	case o.help || o.version:
 	case f.NArg() > 0:
@@ -167,6 +186,10 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 // config turns the flags into the server's config.
 func (o *options) config(stderr io.Writer) (reflector.Config, error) {
 	cfg := reflector.Config{HTTPS: o.https, SIP: o.sip, Neutral: o.neutral, Version: version()}
+	off := slices.Equal(o.also, []string{reflector.Off})
+	if unasked := o.neutral == reflector.Off && !o.alsoGiven; !off && !unasked {
+		cfg.Also = o.also
+	}
 	var err error
 	if cfg.Hosts, err = addrs("host", o.hosts); err != nil {
 		return cfg, err
@@ -230,11 +253,17 @@ example, on a machine with the public address 203.0.113.10:
 
   and elsewhere: nofixup probe --pin sha256//iB2r... 203.0.113.10
 
+  Where a network lets out nothing but the web, the probe finds its control,
+  the neutral service, on TCP ports 443 and 80. Another port in place of 80:
+
+  $ %[1]s --host 203.0.113.10 --also tcp:8080
+
 flags (an ADDR of a service is HOST:PORT, or :PORT for every --host; port 0 is any free one):
 
 %[2]s
 The ready line is the first on standard output: the URL is that of the first
---advertise or --host, else that of the machine's first address. SIGTERM and
+--advertise or --host, else that of the machine's first address. Without
+--also, port 80 is left out with a warning if it cannot be had. SIGTERM and
 SIGINT drain. exit codes: 0 ended by a signal, 1 failure, 2 usage.
 `, name, strings.TrimRight(flags.FlagUsages(), "\n")+"\n")
 }

@@ -12,9 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -262,6 +264,63 @@ func TestRun(t *testing.T) {
 	}
 	if lines.Scan() {
 		t.Errorf("more on standard output: %q", lines.Text())
+	}
+}
+
+// TestAlso: what the flag and its absence mean.
+func TestAlso(t *testing.T) {
+	for _, tt := range []struct {
+		args, want string
+		given      bool
+	}{
+		{"", "[tcp:80]", false},
+		{"--also off", "[]", true},
+		{"--also tcp:80,udp:123 --also tcp:389", "[tcp:80 udp:123 tcp:389]", true},
+		{"--neutral off", "[]", false},
+		{"--neutral off --also off", "[]", true},
+		{"--neutral off --also tcp:80", "[tcp:80]", true}, // which is refused
+		{"--also off,tcp:80", "[off tcp:80]", true},       // so is this
+	} {
+		o, _, err := parse(strings.Fields(tt.args))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := o.config(io.Discard)
+		if got := fmt.Sprint(cfg.Also); err != nil || got != tt.want || o.alsoGiven != tt.given {
+			t.Errorf("%q: %s, given %v, %v", tt.args, got, o.alsoGiven, err)
+		}
+	}
+}
+
+// TestAlsoTaken: a further port that cannot be had ends the start if it was asked for, else there is a warning.
+func TestAlsoTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	var log bytes.Buffer
+	cfg := reflector.Config{
+		Hosts: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, HTTPS: ":0", SIP: ":0", Neutral: ":0",
+		Also: []string{"tcp:" + taken.Addr().String()}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	var listen *reflector.ListenError
+	if _, err := startServer(t.Context(), cfg, true); !errors.As(err, &listen) || log.Len() != 0 {
+		t.Errorf("asked for: %v, %s", err, log.String())
+	}
+	srv, err := startServer(t.Context(), cfg, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, taken.Addr().String()) {
+		t.Errorf("log: %s", got)
+	}
+	if err := srv.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	cfg.SIP = taken.Addr().String() // another port is no matter of taste
+	if _, err := startServer(t.Context(), cfg, false); !errors.As(err, &listen) || listen.Service != wire.ServiceSIP {
+		t.Errorf("sip taken: %v", err)
 	}
 }
 

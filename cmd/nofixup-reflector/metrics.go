@@ -87,8 +87,10 @@ func metrics(c reflector.Counters) []byte {
 	family("stream_reads_total", "counter", "Reads of them that got a receipt.")
 	sample("stream_reads_total", c.StreamReads)
 
-	family("connections_total", "counter", "HTTPS connections, by what became of them.")
+	family("connections_total", "counter", "Connections to the HTTPS port, by what became of them.")
 	labelled("connections_total", "fate", row{"accepted", c.Connections}, row{"refused", c.ConnectionsRefused})
+	family("connections_other_total", "counter", "Of those accepted, the ones that were no HTTPS: streams, which streams_total counts too, and closed ones.")
+	labelled("connections_other_total", "kind", row{"stream", c.ConnectionsStreams}, row{"unknown", c.ConnectionsUnknown})
 	family("connection_errors_total", "counter", "Failed TLS handshakes and the like.")
 	sample("connection_errors_total", c.ConnectionErrors)
 	family("requests_total", "counter", "HTTPS requests.")

@@ -32,7 +32,9 @@ type Grant struct {
 	Budget  Budget   `json:"budget"`
 }
 
-// Target is one address of the reflector that takes probes.
+// Target is one address of the reflector that takes probes. Where several have the service [ServiceNeutral], one transport and
+// one address family, the first is the control and those after it are fallbacks, in that order: ports that are let out where
+// the first is not.
 type Target struct {
 	Service   string         `json:"service"`
 	Transport string         `json:"transport"` // "udp" or "tcp"
