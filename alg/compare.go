@@ -19,6 +19,7 @@ const (
 	ChangeRemoved     ChangeKind = "removed"     // the field is gone
 	ChangeReformatted ChangeKind = "reformatted" // the same field, spelt or spaced otherwise
 	ChangeReordered   ChangeKind = "reordered"   // the same line in another place
+	ChangeMissed      ChangeKind = "missed"      // no change: the field was left as it is where others that belong to it were not
 )
 
 // Change is one difference between the two sightings of a message.
@@ -43,11 +44,11 @@ func Compare(proto string, p *Pair) []Change {
 }
 
 func compareRaw(proto string, sent, got []byte) []Change {
-	c := comparison{sent: sent, got: got}
+	c := comparison{sent: sent, got: got, text: proto == ProtoSIP}
 	a, b := lines(proto, sent), lines(proto, got)
 	c.lines(a, b)
 	c.moved()
-	if proto == "sip" {
+	if c.text {
 		c.rewrapped()
 	}
 	slices.SortStableFunc(c.changes, func(x, y Change) int {
@@ -58,6 +59,7 @@ func compareRaw(proto string, sent, got []byte) []Change {
 
 type comparison struct {
 	sent, got []byte
+	text      bool // white space and case may mean nothing
 	changes   []Change
 	removed   []orphan
 	inserted  []orphan
@@ -253,6 +255,7 @@ func (c *comparison) leaf(a, b *token) {
 	x, y := c.sent[a.off:a.end], c.got[b.off:b.end]
 	kind := ChangeAltered
 	switch {
+	case !c.text: // every octet counts
 	case strings.HasSuffix(a.path, ".name"):
 		if h := sip.HeaderByName(string(x)); bytes.EqualFold(x, y) || h != sip.HeaderOther && h == sip.HeaderByName(string(y)) {
 			kind = ChangeReformatted

@@ -111,18 +111,18 @@ func TestCompareEdits(t *testing.T) {
 		for range 1 + r.IntN(4) {
 			got = edit(r, got, pairs[r.IntN(len(pairs))].got)
 		}
-		checkPatch(t, f.sent, got, compareRaw("sip", f.sent, got))
-		checkPatch(t, got, f.sent, compareRaw("sip", got, f.sent))
+		checkPatch(t, f.sent, got, compareRaw(f.proto, f.sent, got))
+		checkPatch(t, got, f.sent, compareRaw(f.proto, got, f.sent))
 	}
 }
 
 func FuzzCompare(f *testing.F) {
 	for _, p := range readPairs(f) {
-		f.Add(p.sent, p.got)
+		f.Add(p.proto, p.sent, p.got)
 	}
-	f.Fuzz(func(t *testing.T, sent, got []byte) {
-		checkPatch(t, sent, got, compareRaw("sip", sent, got))
-		checkPatch(t, sent, sent, compareRaw("sip", sent, sent))
+	f.Fuzz(func(t *testing.T, proto string, sent, got []byte) {
+		checkPatch(t, sent, got, compareRaw(proto, sent, got))
+		checkPatch(t, sent, sent, compareRaw(proto, sent, sent))
 	})
 }
 

@@ -49,6 +49,22 @@ type Flow struct {
 	Outside [2]netip.AddrPort `json:"outside"` // client, server, as seen outside; invalid when nothing was seen there
 }
 
+// Protocols that a flow speaks, and so how its octets are read. H.245 belongs to the path of its H.225 call.
+const (
+	ProtoSIP  = "sip"
+	ProtoH323 = "h323" // H.225.0 call signalling; as the protocol of a path also its H.245
+	ProtoH245 = "h245"
+	ProtoRAS  = "ras"
+)
+
+// Proto is the protocol that the flow speaks.
+func (f *Flow) Proto() string {
+	if f.Path.Proto == ProtoH323 && f.Parent != 0 {
+		return ProtoH245
+	}
+	return f.Path.Proto
+}
+
 // Translated reports whether the client's address differs on the two sides of the box: there is a NAT. A port that alone
 // differs is one, too.
 func (f *Flow) Translated() bool {
@@ -123,6 +139,7 @@ const (
 	TrialSocket  = "socket"  // a source port of this computer could not be had
 	TrialStep    = "step"    // a planned message was not sent
 	TrialConnect = "connect" // a TCP connection came about or did not
+	TrialH245    = "h245"    // the connection for H.245 that a call announced came about or did not
 )
 
 // Trial is one attempt with an outcome and no octets to compare.

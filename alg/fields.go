@@ -42,8 +42,10 @@ type leaf struct {
 // lines cuts a message into lines and tokens. Nothing is lost: the lines joined are the message.
 func lines(proto string, raw []byte) []line {
 	switch proto {
-	case "sip":
+	case ProtoSIP:
 		return sipLines(raw)
+	case ProtoH323, ProtoH245, ProtoRAS:
+		return h323Lines(proto, raw)
 	default:
 		return []line{rawLine(raw, 0, len(raw))}
 	}

@@ -14,7 +14,6 @@ import (
 // Judge turns evidence into findings and verdicts, case by case: what it keeps grows with the number of different findings
 // and paths, not with the number of messages. The zero value is ready.
 type Judge struct {
-	rules    []Rule
 	paths    []PathResult // each path once
 	findings []*Finding
 	index    map[findingKey]*Finding
@@ -31,8 +30,7 @@ type findingKey struct {
 
 // Add judges one case and returns the findings that it brought for the first time.
 func (j *Judge) Add(c Case) []Finding {
-	if j.rules == nil {
-		j.rules = Rules()
+	if j.index == nil {
 		j.index = map[findingKey]*Finding{}
 	}
 	before := len(j.findings)
@@ -155,7 +153,7 @@ func causes(results []PathResult) []string {
 			what = "are altered"
 		}
 		sentence := fmt.Sprintf("%s over %s on port %d (IPv%d): messages %s, %s, from source port %s; ",
-			strings.ToUpper(key.proto), strings.ToUpper(key.transport), key.port, key.family, what,
+			ProtoName(key.proto), strings.ToUpper(key.transport), key.port, key.family, what,
 			strings.Join(c.directions, " and "), strings.Join(c.sources, " and "))
 		switch {
 		case c.control == Clean:
@@ -229,6 +227,7 @@ func (j *caseJudge) judge() []PathResult {
 	}
 	steps := j.steps()
 	j.measureLoss(steps)
+	j.untouchedSplits(steps)
 
 	var results []PathResult
 	for _, p := range paths {
@@ -237,6 +236,9 @@ func (j *caseJudge) judge() []PathResult {
 		var out, in string
 		r.Outbound, out = j.verdict(side{p, true}, steps)
 		r.Inbound, in = j.verdict(side{p, false}, steps)
+		if why := j.noH245(p); why != "" && !r.Outbound.Interference() {
+			r.Outbound, out = Blocked, why
+		}
 		reasons = appendReason(reasons, Outbound, out)
 		reasons = appendReason(reasons, Inbound, in)
 		// Doubt makes a clean side untested; it takes nothing from interference that was seen.
@@ -318,7 +320,8 @@ func (j *caseJudge) changes(p *Pair, flow *Flow) bool {
 	if sent, got := p.ends(); bytes.Equal(sent.Raw, got.Raw) {
 		return false // nearly every message: not worth parsing
 	}
-	x := newExchange(p, flow.Path)
+	x := newExchange(p, flow)
+	rules := rulesFor(x.proto)
 	x.proxies = j.proxies[flow.ID]
 	if proxied(x) {
 		if x.proxies == nil {
@@ -330,12 +333,12 @@ func (j *caseJudge) changes(p *Pair, flow *Flow) bool {
 	interference := false
 	for i := range x.changes {
 		c := &x.changes[i]
-		rule := claim(j.rules, x, c)
+		rule := claim(rules, x, c)
 		j.report(rule, x, flow, c)
 		interference = interference || !rule.Benign
 	}
-	for i := range j.rules {
-		rule := &j.rules[i]
+	for i := range rules {
+		rule := &rules[i]
 		if rule.message == nil {
 			continue
 		}
@@ -349,7 +352,7 @@ func (j *caseJudge) changes(p *Pair, flow *Flow) bool {
 
 // report adds a change to the finding that it belongs to.
 func (j *caseJudge) report(rule *Rule, x *exchange, flow *Flow, c *Change) {
-	f, fresh := j.finding(rule, flow.Path, directionOf(x.pair.Outbound), messageName(&x.sent), c.Field)
+	f, fresh := j.finding(rule, flow.Path, directionOf(x.pair.Outbound), x.name(), c.Field)
 	if fresh {
 		f.Kind, f.Shape, f.Call = c.Kind, x.pair.Shape, flow.Call
 		f.Sent, f.Got = bytes.Clone(c.Sent), bytes.Clone(c.Got)
@@ -378,7 +381,7 @@ func (j *caseJudge) finding(rule *Rule, path Path, dir Direction, message, field
 		ID: rule.ID, Severity: rule.Severity,
 		Proto: path.Proto, Transport: path.Transport, Family: path.Family, Port: path.Port, SourcePort: path.SourcePort,
 		Direction: dir, Message: message, Field: field,
-		Summary: rule.Summary, Symptom: rule.Symptom, Advice: rule.Advice,
+		Summary: rule.Summary, Symptom: rule.Symptom, Advice: rule.advice(path.Proto),
 	}
 	j.index[key] = f
 	j.findings = append(j.findings, f)
@@ -408,7 +411,7 @@ func (j *caseJudge) doubt(p Path, steps []*step) (why string, nothing bool) {
 	nothing = !slices.ContainsFunc(steps, func(s *step) bool { return s.path == p })
 	for _, t := range j.c.Trials {
 		// That connecting failed has a verdict of its own.
-		if t.Path == p && t.Outcome == OutcomeFailed && t.Kind != TrialConnect {
+		if t.Path == p && t.Outcome == OutcomeFailed && t.Kind != TrialConnect && t.Kind != TrialH245 {
 			return cmp.Or(t.Detail, t.Kind+" failed"), nothing
 		}
 	}
@@ -441,9 +444,22 @@ func (j *caseJudge) hidden(p Path, steps []*step) bool {
 	return true
 }
 
-func parseName(raw []byte) string {
+// nameOf is what the message in raw is called in a finding.
+func nameOf(proto string, raw []byte) string {
+	if proto != ProtoSIP {
+		return h323Name(proto, raw)
+	}
 	m := sip.Parse(raw)
 	return messageName(&m)
+}
+
+// name is what the message is called in a finding.
+func (x *exchange) name() string {
+	if x.proto == ProtoSIP {
+		return messageName(&x.sent)
+	}
+	sent, _ := x.pair.ends()
+	return h323Name(x.proto, sent.Raw)
 }
 
 func startLine(raw []byte) []byte {

@@ -3,6 +3,7 @@ package alg
 import (
 	"bytes"
 	"cmp"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -24,6 +26,8 @@ const pairsDir = "../testdata/pairs"
 type pairFile struct {
 	name      string
 	archive   *txtar.Archive
+	proto     string
+	outbound  bool
 	sent, got []byte
 	want      string
 }
@@ -43,14 +47,30 @@ func readPairs(tb testing.TB) []pairFile {
 		if f.archive, err = txtar.ParseFile(name); err != nil {
 			tb.Fatal(err)
 		}
+		f.proto, f.outbound = ProtoSIP, !hasWord(f.archive.Comment, "inbound")
+		for _, proto := range []string{ProtoH323, ProtoH245, ProtoRAS} {
+			if hasWord(f.archive.Comment, proto) {
+				f.proto = proto
+			}
+		}
+		form := func(section txtar.File) []byte {
+			if f.proto == ProtoSIP {
+				return wireForm(f.archive.Comment, section.Data)
+			}
+			raw, err := hexForm(section.Data)
+			if err != nil {
+				tb.Fatalf("%s: %s: %v", name, section.Name, err)
+			}
+			return raw
+		}
 		seen := map[string]bool{}
 		for _, s := range f.archive.Files {
 			seen[s.Name] = true
 			switch s.Name {
 			case "sent":
-				f.sent = wireForm(f.archive.Comment, s.Data)
+				f.sent = form(s)
 			case "got":
-				f.got = wireForm(f.archive.Comment, s.Data)
+				f.got = form(s)
 			case "want":
 				f.want = string(s.Data)
 			default:
@@ -63,6 +83,24 @@ func readPairs(tb testing.TB) []pairFile {
 		out = append(out, f)
 	}
 	return out
+}
+
+// hasWord reports whether a comment holds a word.
+func hasWord(comment []byte, word string) bool {
+	words := strings.FieldsFunc(string(comment), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' })
+	return slices.Contains(words, word)
+}
+
+// hexForm makes the octets of the wire from a section in hex, with white space and # comments in it.
+func hexForm(data []byte) ([]byte, error) {
+	var digits []byte
+	for line := range bytes.Lines(data) {
+		line, _, _ = bytes.Cut(line, []byte("#"))
+		digits = append(digits, bytes.Join(bytes.Fields(line), nil)...)
+	}
+	raw := make([]byte, hex.DecodedLen(len(digits)))
+	_, err := hex.Decode(raw, digits)
+	return raw, err
 }
 
 // wireForm makes the octets of the wire from a section: CRLF line ends unless the comment says raw-lf, none after a
@@ -92,17 +130,33 @@ var (
 	public   = netip.MustParseAddrPort("198.51.100.2:5060")
 	server   = netip.MustParseAddrPort("203.0.113.10:5060")
 	sipPath  = Path{Proto: "sip", Transport: "udp", Family: 4, Port: 5060, SourcePort: 5060}
+	h323Path = Path{Proto: "h323", Transport: "tcp", Family: 4, Port: 1720}
+	rasPath  = Path{Proto: "ras", Transport: "udp", Family: 4, Port: 1719, SourcePort: 1719}
 )
 
+// pairFlow is a flow that speaks a protocol. One of H.245 has a call that announced it.
+func pairFlow(proto string) Flow {
+	f := Flow{ID: 1, Path: sipPath, Inside: [2]netip.AddrPort{client, server}, Outside: [2]netip.AddrPort{client, server}}
+	switch proto {
+	case ProtoH323:
+		f.Path = h323Path
+	case ProtoH245:
+		f.Path, f.Parent = h323Path, 9
+	case ProtoRAS:
+		f.Path = rasPath
+	}
+	return f
+}
+
 // pairCase is one delivered message. Inbound, the reflector sent it.
-func pairCase(sent, got []byte, outbound bool) Case {
+func pairCase(proto string, sent, got []byte, outbound bool) Case {
 	a := &Sighting{At: testTime, End: len(sent), Raw: sent}
 	b := &Sighting{At: testTime, End: len(got), Raw: got}
 	if !outbound {
 		a, b = b, a
 	}
 	return Case{
-		Flows: []Flow{{ID: 1, Path: sipPath, Inside: [2]netip.AddrPort{client, server}, Outside: [2]netip.AddrPort{client, server}}},
+		Flows: []Flow{pairFlow(proto)},
 		Pairs: []Pair{{
 			ID: 1, Flow: 1, Seq: 1, Try: 1, Outbound: outbound, Step: "step", Shape: ShapeLocal, Role: RoleProbe, Inside: a, Outside: b,
 		}},
@@ -127,13 +181,12 @@ func TestPairs(t *testing.T) {
 	claimed := map[string]bool{}
 	for _, f := range readPairs(t) {
 		t.Run(f.name, func(t *testing.T) {
-			outbound := !bytes.Contains(f.archive.Comment, []byte("inbound"))
 			var j Judge
-			findings := j.Add(pairCase(f.sent, f.got, outbound))
+			findings := j.Add(pairCase(f.proto, f.sent, f.got, f.outbound))
 			for _, fi := range findings {
 				claimed[fi.ID] = true
 			}
-			checkPatch(t, f.sent, f.got, compareRaw("sip", f.sent, f.got))
+			checkPatch(t, f.sent, f.got, compareRaw(f.proto, f.sent, f.got))
 			got := wantLines(findings)
 			if *update {
 				for i := range f.archive.Files {
@@ -151,7 +204,7 @@ func TestPairs(t *testing.T) {
 			}
 			// Nothing but what a service may do leaves a path clean.
 			side := j.Report().Paths[0].Outbound
-			if !outbound {
+			if !f.outbound {
 				side = j.Report().Paths[0].Inbound
 			}
 			benign := !slices.ContainsFunc(findings, func(f Finding) bool { return f.ID != sipProxy.ID })

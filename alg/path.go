@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Path is what a verdict is about: a protocol on a transport to a port, from a class of source ports.
 type Path struct {
-	Proto      string     `json:"proto"`       // "sip"
+	Proto      string     `json:"proto"`       // "sip", "h323" or "ras"
 	Transport  string     `json:"transport"`   // "udp" or "tcp"
 	Family     int        `json:"family"`      // 4 or 6
 	Port       uint16     `json:"port"`        // destination port at the reflector
@@ -23,6 +24,14 @@ func (p Path) String() string {
 		s += " (IPv6)"
 	}
 	return s
+}
+
+// ProtoName is what people call the protocol of a path.
+func ProtoName(proto string) string {
+	if proto == ProtoH323 {
+		return "H.323"
+	}
+	return strings.ToUpper(proto)
 }
 
 // SourcePort is the source port that a path is about. Zero stands for a port of the system's choice: application gateways

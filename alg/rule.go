@@ -1,6 +1,10 @@
 package alg
 
-import "nofixup/sip"
+import (
+	"slices"
+
+	"nofixup/sip"
+)
 
 // Rule turns one kind of observation into a finding. Identifiers are for ever: scripts and tickets hold on to them. Every
 // rule has a file here, a pair in testdata/pairs or a table in a test that shows it, and a page under docs/findings.
@@ -21,8 +25,21 @@ type Rule struct {
 	message func(x *exchange) (Change, bool)
 }
 
-// Rules returns every rule, in the order in which they claim changes: the special before the general.
+// Rules returns every rule: those of SIP, those of H.323, and those about messages that do not arrive at all.
 func Rules() []Rule {
+	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked})
+}
+
+// rulesFor returns the rules for changes in messages of a protocol.
+func rulesFor(proto string) []Rule {
+	if proto == ProtoSIP {
+		return sipRules()
+	}
+	return h323Rules()
+}
+
+// sipRules are in the order in which they claim changes: the special before the general. The last one takes all.
+func sipRules() []Rule {
 	return []Rule{
 		sipProxy,
 		contentLengthWrong,
@@ -45,26 +62,39 @@ func Rules() []Rule {
 		headerRemoved,
 		bodyCorrupted,
 		messageRewritten,
-		messageDropped,
-		nonconformingDropped,
-		portBlocked,
+	}
+}
+
+// h323Rules are in the order in which they claim changes, as those of SIP are.
+func h323Rules() []Rule {
+	return []Rule{
+		h323PartlyRewritten,
+		h323MediaAddressRewritten,
+		h245AddressRewritten,
+		rasAddressRewritten,
+		h323SignallingAddressRewritten,
+		h323Rewritten,
+		h323SplitUntouched,
+		h245Unreachable,
 	}
 }
 
 // exchange is an altered message with what rules want to know of it.
 type exchange struct {
 	pair    *Pair
-	path    Path
+	proto   string // of the flow
 	changes []Change
-	sent    sip.Message
+	sent    sip.Message // of SIP alone
 	got     sip.Message
 	proxies map[string]bool // sent-by of every Via that a proxy added to messages of this flow
 }
 
-func newExchange(p *Pair, path Path) *exchange {
-	x := &exchange{pair: p, path: path, changes: Compare(path.Proto, p)}
-	sent, got := p.ends()
-	x.sent, x.got = sip.Parse(sent.Raw), sip.Parse(got.Raw)
+func newExchange(p *Pair, flow *Flow) *exchange {
+	x := &exchange{pair: p, proto: flow.Proto(), changes: Compare(flow.Proto(), p)}
+	if x.proto == ProtoSIP {
+		sent, got := p.ends()
+		x.sent, x.got = sip.Parse(sent.Raw), sip.Parse(got.Raw)
+	}
 	return x
 }
 
@@ -82,3 +112,14 @@ func claim(rules []Rule, x *exchange, c *Change) *Rule {
 const turnOff = "Turn off the SIP application gateway (also called ALG, helper, fixup, inspection, session helper or " +
 	"\"SIP transformations\") of the firewall or router, then run nofixup again. Where it cannot be turned off, use SIP over " +
 	"TLS, which it cannot read."
+
+const turnOffH323 = "Turn off the H.323 application gateway (also called ALG, helper, fixup or inspection of H.323, H.225, " +
+	"RAS or H.245) of the firewall or router, then run nofixup again."
+
+// advice is what to do on a path of a protocol.
+func (r *Rule) advice(proto string) string {
+	if r.Advice == turnOff && proto != ProtoSIP {
+		return turnOffH323
+	}
+	return r.Advice
+}

@@ -77,7 +77,7 @@ func TestRules(t *testing.T) {
 			t.Errorf("%s twice", r.ID)
 		}
 		ids[r.ID] = true
-		if !regexp.MustCompile(`^[a-z]+(-[a-z]+)+$`).MatchString(r.ID) || r.Severity.rank() < 0 ||
+		if !regexp.MustCompile(`^[a-z]+[0-9]*(-[a-z]+)+$`).MatchString(r.ID) || r.Severity.rank() < 0 ||
 			r.Summary == "" || r.Symptom == "" || r.Advice == "" || r.Source == "" {
 			t.Errorf("%+v", r)
 		}

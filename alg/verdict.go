@@ -49,7 +49,21 @@ func (j *caseJudge) controlSide(at side) (tried, works bool) {
 			tried, works = true, works || ok
 		}
 	}
+	for _, t := range j.c.Trials {
+		tried = tried || t.Kind == TrialConnect && t.Path.Control && t.Path.SourcePort == at.path.SourcePort
+	}
 	return tried, works
+}
+
+// webControl reports that the control is on a port of the web: the neutral port was closed, so that a firewall which lets only
+// the web out is as good an explanation as one that stops this port.
+func (j *caseJudge) webControl() bool {
+	for _, f := range j.flows {
+		if f.Path.Control && f.Path.Transport == "tcp" && (f.Path.Port == 443 || f.Path.Port == 80) {
+			return true
+		}
+	}
+	return false
 }
 
 // verdict judges one direction of one path by its steps; the worst one wins. The reason is empty for a clean side.
@@ -109,9 +123,12 @@ func (j *caseJudge) unconnected(at side) (Verdict, string) {
 	}
 	reason := fmt.Sprintf("no connection in %d tries: %s", failed, why)
 	tried, works := j.controlSide(at)
-	if works {
+	switch {
+	case works && j.webControl():
+		reason += "; nor to the neutral port, while a port of the web can be connected to: a firewall lets none of these ports out"
+	case works:
 		reason += "; the control port can be connected to"
-	} else if tried {
+	case tried:
 		reason += ", nor to the control port: a firewall lets none of these ports out"
 	}
 	if !at.path.Control {
@@ -265,7 +282,7 @@ func (j *caseJudge) lossFinding(rule *Rule, at side, steps []*step) {
 				continue
 			}
 			name := s.name
-			if x := parseName(sent.Raw); x != "" {
+			if x := nameOf(j.flows[p.Flow].Proto(), sent.Raw); x != "" {
 				name = x
 			}
 			field := ""
@@ -275,7 +292,9 @@ func (j *caseJudge) lossFinding(rule *Rule, at side, steps []*step) {
 			f, fresh := j.finding(rule, at.path, directionOf(at.outbound), name, field)
 			if fresh {
 				f.Shape = s.shape
-				f.Sent = startLine(sent.Raw)
+				if at.path.Proto == ProtoSIP {
+					f.Sent = startLine(sent.Raw)
+				}
 				if s.breaks != "" {
 					f.Summary += ": " + s.breaks
 				}

@@ -130,7 +130,6 @@ const (
 	FieldDuplicateAlias
 	FieldInvalidTerminalAlias
 	FieldInvalidTerminalAliasPattern
-	FieldInvalidPrefixes
 	FieldBandwidthDetails
 	FieldRTCPSendAddress
 	FieldRTCPRecvAddress
@@ -149,7 +148,6 @@ const (
 	FieldCallSignallingSend
 	FieldCallSignallingRecv
 	FieldPDU
-	FieldCallSpecific
 	FieldACF
 	FieldMessageNotUnderstood
 	FieldTimeToLive
@@ -170,7 +168,6 @@ const (
 	FieldStatusDeterminationNumber
 	FieldNonStandardList
 	FieldAlphanumeric
-	FieldH235Key
 	FieldProductNumber
 	FieldVersionNumber
 
@@ -296,7 +293,6 @@ var fieldNames = [numFields]string{
 	FieldDuplicateAlias:              "rejectReason.duplicateAlias[]",
 	FieldInvalidTerminalAlias:        "rejectReason.invalidTerminalAliases.terminalAlias[]",
 	FieldInvalidTerminalAliasPattern: "rejectReason.invalidTerminalAliases.terminalAliasPattern[]",
-	FieldInvalidPrefixes:             "rejectReason.invalidTerminalAliases.supportedPrefixes[]",
 	FieldBandwidthDetails:            "bandwidthDetails[]",
 	FieldRTCPSendAddress:             "rtcpAddresses.sendAddress",
 	FieldRTCPRecvAddress:             "rtcpAddresses.recvAddress",
@@ -315,7 +311,6 @@ var fieldNames = [numFields]string{
 	FieldCallSignallingSend:          "callSignalling.sendAddress",
 	FieldCallSignallingRecv:          "callSignalling.recvAddress",
 	FieldPDU:                         "pdu[]",
-	FieldCallSpecific:                "callSpecific",
 	FieldACF:                         "acf[]",
 	FieldMessageNotUnderstood:        "messageNotUnderstood",
 	FieldTimeToLive:                  "timeToLive",
@@ -335,7 +330,6 @@ var fieldNames = [numFields]string{
 	FieldStatusDeterminationNumber:   "statusDeterminationNumber",
 	FieldNonStandardList:             "nonStandard[]",
 	FieldAlphanumeric:                "alphanumeric",
-	FieldH235Key:                     "h235Key",
 	FieldProductNumber:               "productNumber",
 	FieldVersionNumber:               "versionNumber",
 }

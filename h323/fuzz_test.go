@@ -3,6 +3,7 @@ package h323
 import (
 	"bytes"
 	"errors"
+	"math"
 	"runtime"
 	"slices"
 	"testing"
@@ -62,14 +63,19 @@ func robust(t *testing.T, raw []byte, proto string) {
 	if !bytes.Equal(was, raw) {
 		t.Fatal("the message was changed")
 	}
-	// Nothing is allocated but for the spans, whatever lengths and counts the message announces.
+	// Nothing is allocated but for the spans, whatever lengths and counts the message announces. The fuzzing engine allocates
+	// at times too, but not every time.
 	dst := make([]Span, 0, len(p.Spans))
 	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	c.spans(dst)
-	runtime.ReadMemStats(&after)
-	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(2*len(raw)+4096) {
-		t.Fatalf("%d octets allocated for a message of %d", n, len(raw))
+	least := uint64(math.MaxUint64)
+	for try := 0; try < 5 && least > uint64(2*len(raw)); try++ {
+		runtime.ReadMemStats(&before)
+		c.spans(dst)
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	if least > uint64(2*len(raw)) {
+		t.Fatalf("%d octets allocated for a message of %d", least, len(raw))
 	}
 }
 

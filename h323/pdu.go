@@ -9,22 +9,24 @@ import (
 // tells of what could not be described. It allocates only to grow dst, and work is linear in the length of raw. Octets after
 // the TPKT have no span.
 func AppendSpans(dst []Span, raw []byte) []Span {
-	return appendSpans(dst, raw, (*walker).call)
+	w := walker{raw: raw, out: dst, quiet: true}
+	w.call()
+	w.named(len(dst))
+	return w.out
 }
 
 // AppendRAS is like AppendSpans for one datagram of RAS.
 func AppendRAS(dst []Span, raw []byte) []Span {
-	return appendSpans(dst, raw, (*walker).ras)
+	w := walker{raw: raw, out: dst, quiet: true}
+	w.ras()
+	w.named(len(dst))
+	return w.out
 }
 
 // AppendH245 is like AppendSpans for one H.245 message with its TPKT header, as it comes on a connection of its own.
 func AppendH245(dst []Span, raw []byte) []Span {
-	return appendSpans(dst, raw, (*walker).control)
-}
-
-func appendSpans(dst []Span, raw []byte, walk func(*walker)) []Span {
 	w := walker{raw: raw, out: dst, quiet: true}
-	walk(&w)
+	w.control()
 	w.named(len(dst))
 	return w.out
 }
@@ -48,23 +50,31 @@ type PDU struct {
 
 // ParseCall makes p a view of one message of H.225.0 call signalling with its TPKT header, which it keeps. It reuses p.Spans
 // and p.Notes. It never fails; Notes says how much can be relied on.
-func (p *PDU) ParseCall(raw []byte) { p.parse(raw, (*walker).call) }
+func (p *PDU) ParseCall(raw []byte) {
+	w := walker{raw: raw, out: p.Spans[:0], notes: p.Notes[:0]}
+	w.call()
+	p.take(&w)
+}
 
 // ParseRAS is like ParseCall for one datagram of RAS.
-func (p *PDU) ParseRAS(raw []byte) { p.parse(raw, (*walker).ras) }
+func (p *PDU) ParseRAS(raw []byte) {
+	w := walker{raw: raw, out: p.Spans[:0], notes: p.Notes[:0]}
+	w.ras()
+	p.take(&w)
+}
 
 // ParseH245 is like ParseCall for one H.245 message with its TPKT header.
-func (p *PDU) ParseH245(raw []byte) { p.parse(raw, (*walker).control) }
-
-func (p *PDU) parse(raw []byte, walk func(*walker)) {
+func (p *PDU) ParseH245(raw []byte) {
 	w := walker{raw: raw, out: p.Spans[:0], notes: p.Notes[:0]}
-	walk(&w)
+	w.control()
+	p.take(&w)
+}
+
+func (p *PDU) take(w *walker) {
 	w.named(0)
-	*p = PDU{Raw: raw, Spans: w.out, Notes: w.notes}
+	*p = PDU{Raw: w.raw, Message: w.found, Spans: w.out, Notes: w.notes}
 	if len(w.out) > 0 {
 		p.Message = w.out[0].Message
-	} else {
-		p.Message = w.found
 	}
 }
 

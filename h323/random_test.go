@@ -260,7 +260,7 @@ func TestRandom(t *testing.T) {
 // TestRandomDissected has tshark find the addresses of random messages of all types. What one misses in the schema, an
 // optional component or the size of a number, moves everything after it.
 func TestRandomDissected(t *testing.T) {
-	g := generator{Rand: rand.New(rand.NewPCG(13, 4))}
+	g := generator{Rand: rand.New(rand.NewPCG(3, 4))}
 	be, le := binary.BigEndian, binary.LittleEndian
 	file := le.AppendUint32(nil, 0xa1b2c3d4)
 	file = le.AppendUint32(le.AppendUint64(append(file, 2, 0, 4, 0), 0), 1<<18)

@@ -143,8 +143,8 @@ var (
 
 var tNonStandardMsg = node{kind: kindSequence, ext: true, root: []item{{t: &tNonStandard245}}}
 
-// tNumbered begins with a sequence number, tOfChannel with the number of a logical channel. What follows the first is not
-// an address in any of their messages.
+// tNumbered begins with a sequence number, tOfChannel with the number of a logical channel; no address follows. Some of the
+// messages have presence bits for what follows, fewer than the number's alignment skips.
 var (
 	tNumbered  = node{kind: kindSequence, ext: true, root: []item{{t: &tByte, f: FieldSequenceNumber}, {t: &tRest, p: PartRest}}}
 	tOfChannel = node{kind: kindSequence, ext: true, root: []item{{t: &tWord1, f: FieldForwardLogicalChannelNumber}, {t: &tRest, p: PartRest}}}

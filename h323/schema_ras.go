@@ -1,6 +1,49 @@
 package h323
 
-// RAS (H.225.0 7.6 to 7.20).
+// RAS (H.225.0 7.6 and up): the choice of messages and what several of them have in common.
+
+// tRAS is RasMessage.
+var tRAS = node{
+	kind: kindChoice, ext: true,
+	root: []item{
+		{t: &tGRQ, m: GRQ},
+		{t: &tGCF, m: GCF},
+		{t: &tGRJ, m: GRJ},
+		{t: &tRRQ, m: RRQ},
+		{t: &tRCF, m: RCF},
+		{t: &tRRJ, m: RRJ},
+		{t: &tURQ, m: URQ},
+		{t: &tUCF, m: UCF},
+		{t: &tURJ, m: URJ},
+		{t: &tARQ, m: ARQ},
+		{t: &tACF, m: ACF},
+		{t: &tARJ, m: ARJ},
+		{t: &tBRQ, m: BRQ},
+		{t: &tBCF, m: BCF},
+		{t: &tBRJ, m: BRJ},
+		{t: &tDRQ, m: DRQ},
+		{t: &tDCF, m: DCF},
+		{t: &tDRJ, m: DRJ},
+		{t: &tLRQ, m: LRQ},
+		{t: &tLCF, m: LCF},
+		{t: &tLRJ, m: LRJ},
+		{t: &tIRQ, m: IRQ},
+		{t: &tIRR, m: IRR},
+		{t: &tNonStandardMessage, m: NonStandardMessage},
+		{t: &tUnknownMessage, m: UnknownMessageResponse},
+	},
+	more: []item{
+		{t: &tRIP, m: RIP},
+		{t: &tRAI, m: RAI},
+		{t: &tRAC, m: RAC},
+		{t: &tIACK, m: IACK},
+		{t: &tINAK, m: INAK},
+		{t: &tSCI, m: SCI},
+		{t: &tSCR, m: SCR},
+		// A component of its own, since the confirmations have no other path.
+		{t: &node{kind: kindList, of: &node{kind: kindSequence, root: []item{{t: &tACF, f: FieldACF, how: counted}}}}, m: AdmissionConfirmSequence},
+	},
+}
 
 var tSeqNum = tWord1
 

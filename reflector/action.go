@@ -34,6 +34,8 @@ var (
 		"name a message from there that holds the To tag of an answer")
 	errUnproven    = refuse(http.StatusForbidden, "the address has not proven itself to the session", "send a message with the To tag of an answer from there, or use TCP")
 	errServicePort = refuse(http.StatusForbidden, "the port could be another service's", "send from a port above 1023")
+	errNoH225      = refuse(http.StatusBadRequest, "to: not a receipt of an H.225 connection", "any receipt of a connection to the service h225, or of one to the neutral service that began with a TPKT")
+	errNoSIP       = refuse(http.StatusBadRequest, "to: the receipt is none of SIP", "a receipt of a SIP message")
 	errNoMessage   = refuse(http.StatusBadRequest, "to: the receipt is none of a message", "a receipt of direction in: on TCP the one that completed a message, while the connection is open")
 )
 
@@ -98,12 +100,16 @@ func checkAction(a wire.Action) error {
 		case !a.Dialog && (a.Method == "ACK" || a.Method == "BYE" || a.Method == "UPDATE"):
 			return bad("dialog: this method belongs to one", "ACK, BYE and UPDATE want \"dialog\":true")
 		}
+	case wire.ActionSetup:
+		if a != (wire.Action{Action: a.Action, To: a.To, Number: a.Number}) {
+			return bad("setup: only to and number apply", "the seq of a receipt of the connection, and the number of the message")
+		}
 	case wire.ActionClose:
 		if a != (wire.Action{Action: a.Action, To: a.To}) {
 			return bad("close: only to applies", "the seq of a receipt of the connection")
 		}
 	default:
-		return bad("action: no such kind", "one of %s, %s, %s", wire.ActionRespond, wire.ActionRequest, wire.ActionClose)
+		return bad("action: no such kind", "one of %s, %s, %s, %s", wire.ActionRespond, wire.ActionRequest, wire.ActionSetup, wire.ActionClose)
 	}
 	return nil
 }
@@ -143,9 +149,10 @@ func (s *Server) perform(sess *session, a wire.Action) (seq uint64, err error) {
 		}
 	}
 	own, svc := s.ownAddress(o)
-	nonce := s.store.nonce(sess.token, o.receipt.Remote.Addr())
-	t := template{Action: a, token: sess.token, nonce: string(nonce[:]), own: own, remote: o.receipt.Remote, tcp: o.stream != nil}
-	text, err := t.compose(o.message)
+	if svc != nil && svc.takesRAS(o.message) {
+		return 0, errNoSIP
+	}
+	text, err := s.composeAction(sess, a, o, own)
 	if err != nil {
 		return 0, err
 	}
@@ -181,6 +188,16 @@ func (s *Server) perform(sess *session, a wire.Action) (seq uint64, err error) {
 	return seq, nil
 }
 
+// composeAction makes the message that an action sends.
+func (s *Server) composeAction(sess *session, a wire.Action, o occasion, own netip.AddrPort) ([]byte, error) {
+	if a.Action == wire.ActionSetup {
+		return o.stream.setup(sess.token, a.Number)
+	}
+	nonce := s.store.nonce(sess.token, o.receipt.Remote.Addr())
+	t := template{Action: a, token: sess.token, nonce: string(nonce[:]), own: own, remote: o.receipt.Remote, tcp: o.stream != nil}
+	return t.compose(o.message)
+}
+
 // occasion finds what an action goes by, and takes it off the budget.
 func (s *session) occasion(a wire.Action) (o occasion, err error) {
 	s.mu.Lock()
@@ -196,27 +213,52 @@ func (s *session) occasion(a wire.Action) (o occasion, err error) {
 	switch {
 	case a.Action == wire.ActionClose && o.receipt.Conn == 0:
 		return o, refuse(http.StatusBadRequest, "to: not a receipt of a connection", "a receipt with conn")
+	case a.Action == wire.ActionSetup && o.receipt.Conn == 0:
+		return o, errNoH225
 	case o.receipt.Conn != 0 && o.stream == nil:
 		return o, errConnection
 	case a.Action == wire.ActionClose:
 		return o, nil
-	case o.receipt.Direction != wire.In:
+	case o.receipt.Direction != wire.In && a.Action != wire.ActionSetup:
 		return o, errNoMessage
 	case !s.isProven(o.receipt.Remote.Addr()) && o.stream == nil:
 		return o, errUnproven
 	case o.receipt.Remote.Port() < minAnsweredPort:
 		return o, errServicePort
 	}
-	if o.message = o.receipt.Data; o.stream != nil {
-		if o.message = s.completed(o.stream, a.To); o.message == nil {
-			return o, errNoMessage
-		}
+	if o.message, err = s.message(o, a); err != nil {
+		return o, err
 	}
 	if s.actions >= s.limits.Actions {
 		return o, errActions
 	}
 	s.actions++
 	return o, nil
+}
+
+// message returns the message that an action goes by, nil for a Setup, which goes by a connection. The session is locked.
+func (s *session) message(o occasion, a wire.Action) ([]byte, error) {
+	if o.stream == nil {
+		return o.receipt.Data, nil
+	}
+	switch o.stream.speaks.(type) {
+	case *h225:
+		if a.Action == wire.ActionSetup {
+			return nil, nil
+		}
+		return nil, errNoSIP
+	case *h245:
+		if a.Action != wire.ActionSetup {
+			return nil, errNoSIP
+		}
+	}
+	if a.Action == wire.ActionSetup {
+		return nil, errNoH225
+	}
+	if message := s.completed(o.stream, a.To); message != nil {
+		return message, nil
+	}
+	return nil, errNoMessage
 }
 
 // receipt returns a receipt that there is. The session is locked.
@@ -316,8 +358,5 @@ func (s *Server) ownAddress(o occasion) (own netip.AddrPort, svc *service) {
 			}
 		}
 	}
-	if told, ok := end.told(local.Addr()); ok {
-		local = told
-	}
-	return netip.AddrPortFrom(local.Addr().WithZone(""), local.Port()), svc
+	return end.own(local), svc
 }

@@ -37,6 +37,14 @@ type Config struct {
 	// networks let out nothing but the web. It is not if Neutral is off.
 	HTTPS, SIP, Neutral string
 
+	// H225 and RAS are the addresses of H.323: call signalling over TCP, and registration, admission and status over UDP.
+	// Empty means ":1720" and ":1719". H245 is where the calls of H225 have their H.245, which clients are told in a Connect:
+	// an address as above, or a range of ports, "FIRST-LAST" on every one of Hosts or "HOST:FIRST-LAST" on one address, at
+	// most 256 of them. Empty means "11000-11031".
+	//
+	// Unless they are off the neutral service takes H.225 and RAS as well, told from SIP by the first octet.
+	H225, RAS, H245 string
+
 	// Also are further ports of the neutral service, in the order in which clients shall try them: "tcp:80" or "udp:123" on
 	// every one of Hosts, "tcp:192.0.2.1:80" on one address, port 0 for any free port. Nil means none.
 	Also []string
@@ -76,11 +84,11 @@ type Limits struct {
 	Renewals          int           // of a session: 8
 	Idle              time.Duration // a session that heard nothing for so long may be pushed out by a new one: 2 minutes
 
-	Messages        int // receipts of one session, both directions: 2,000
+	Messages        int // receipts of one session, both directions: 4,000
 	SessionOctets   int // payload in the receipts of one session: 4 MiB
-	MessageOctets   int // largest datagram or message taken: 65,507, the most that UDP over IPv4 carries; over TCP also no more than 16 KiB of header and 32 KiB of body
+	MessageOctets   int // largest datagram or message taken: 65,507, the most that UDP over IPv4 carries; over TCP also no more than 16 KiB of header and 32 KiB of body, of H.323 16 KiB
 	UnprovenAnswers int // answers of one session to addresses that have not proven themselves: 8
-	Actions         int // messages that one session can make the reflector send: 256
+	Actions         int // messages that one session can make the reflector send: 600
 	Polls           int // waiting polls of one session: 8
 
 	Streams           int           // TCP connections on the ports that take probes: 2,048
@@ -111,11 +119,11 @@ func (l Limits) withDefaults() Limits {
 	l.Lifetime = cmp.Or(l.Lifetime, 15*time.Minute)
 	l.Renewals = cmp.Or(l.Renewals, 8)
 	l.Idle = cmp.Or(l.Idle, 2*time.Minute)
-	l.Messages = cmp.Or(l.Messages, 2000)
+	l.Messages = cmp.Or(l.Messages, 4000)
 	l.SessionOctets = cmp.Or(l.SessionOctets, 4<<20)
 	l.MessageOctets = cmp.Or(l.MessageOctets, maxDatagram)
 	l.UnprovenAnswers = cmp.Or(l.UnprovenAnswers, 8)
-	l.Actions = cmp.Or(l.Actions, 256)
+	l.Actions = cmp.Or(l.Actions, 600)
 	l.Polls = cmp.Or(l.Polls, 8)
 	l.Streams = cmp.Or(l.Streams, 2048)
 	l.StreamsPerSource = cmp.Or(l.StreamsPerSource, 16)
@@ -151,6 +159,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.HTTPS = cmp.Or(c.HTTPS, ":443")
 	c.SIP = cmp.Or(c.SIP, ":5060")
 	c.Neutral = cmp.Or(c.Neutral, ":15060")
+	c.H225 = cmp.Or(c.H225, ":1720")
+	c.RAS = cmp.Or(c.RAS, ":1719")
+	c.H245 = cmp.Or(c.H245, "11000-11031")
 	c.Version = cmp.Or(c.Version, "devel")
 	if c.Network == nil {
 		c.Network = systemNetwork{}

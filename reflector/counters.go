@@ -39,7 +39,7 @@ type Counters struct {
 
 	Connections        uint64 // accepted on the HTTPS port
 	ConnectionsRefused uint64 // closed at once on the HTTPS port: too many
-	ConnectionsStreams uint64 // of those accepted, the ones that began as text: from there on they count as streams
+	ConnectionsStreams uint64 // of those accepted, the ones that began as SIP or H.225: from there on they count as streams
 	ConnectionsUnknown uint64 // of those accepted, the ones closed since their first octet said nothing, or did not come in time
 	ConnectionErrors   uint64 // failed TLS handshakes and the like
 	Requests           uint64 // HTTPS requests
@@ -80,7 +80,8 @@ type counters struct {
 // silences lists the reasons in the order of their counters.
 var silences = [...]string{
 	wire.SilenceACK, wire.SilenceResponse, wire.SilenceMalformed, wire.SilenceLarger,
-	wire.SilenceUnproven, wire.SilencePort, wire.SilenceBudget, wire.SilenceQuiet, wire.SilencePartial, wire.SilenceFailed,
+	wire.SilenceUnproven, wire.SilencePort, wire.SilenceBudget, wire.SilenceQuiet, wire.SilenceUnanswered, wire.SilencePartial,
+	wire.SilenceFailed,
 }
 
 func (c *counters) silence(reason string) {

@@ -16,6 +16,7 @@ type service struct {
 	endpoint
 	sock    socket
 	compose composer
+	ras     *gatekeeper // nil where there is no RAS
 }
 
 // receive reads datagrams until the socket is closed.
@@ -128,7 +129,7 @@ func (s *Server) keep(svc *service, sess *session, raw []byte, remote netip.Addr
 		s.counters.silence(silence)
 	}()
 	var answer []byte
-	answer, silence = svc.compose.answer(raw, remote, nonce[:])
+	answer, silence = s.answer(svc, raw, local, remote, nonce[:])
 	switch {
 	case silence != "":
 		return

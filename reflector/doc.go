@@ -1,5 +1,5 @@
 // Package reflector is the far end of nofixup's probes: a server that keeps what it receives for the client that sent it,
-// and answers it as a stateless SIP server would (RFC 3261 8.2.7).
+// and answers it as a stateless SIP server would (RFC 3261 8.2.7), or as an H.323 endpoint and gatekeeper that take every call.
 //
 // A client opens a session over HTTPS and gets a token; see package wire for the protocol. What carries a live token is
 // kept as a receipt, octet for octet, and answered at most once, to where it came from and over UDP with no more octets than

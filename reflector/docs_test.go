@@ -59,7 +59,7 @@ func TestProtocolPromises(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z]+)`").FindAllStringSubmatch(string(page), -1)
+	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
 	files, err := filepath.Glob("*_test.go")
 	if err != nil || len(names) == 0 || len(files) == 0 {
 		t.Fatalf("%d names, %d files, %v", len(names), len(files), err)

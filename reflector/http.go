@@ -168,7 +168,7 @@ func (s *Server) grant(r *http.Request, sess *session) wire.Grant {
 		}
 	}
 	for _, l := range s.tcp {
-		if told, ok := l.told(arrived.Addr()); ok {
+		if told, ok := l.told(arrived.Addr()); ok && l.service != ServiceH245 {
 			g.Targets = append(g.Targets, wire.Target{Service: l.service, Transport: "tcp", Addr: told})
 		}
 	}

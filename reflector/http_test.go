@@ -265,7 +265,7 @@ func TestActionRequests(t *testing.T) {
 		{body: `[]`, status: 400, want: "the body is no action"},
 		{body: `{"action":"request","to":-1}`, status: 400, want: "the body is no action"},
 		{body: `{"action":"request","to":1}{}`, status: 400, want: "the body is no action"},
-		{body: `{"action":"relay","to":1}`, status: 400, want: `"hint":"one of respond, request, close"`},
+		{body: `{"action":"relay","to":1}`, status: 400, want: `"hint":"one of respond, request, setup, close"`},
 		{body: `{"action":"respond","to":1,"status":700}`, status: 400, want: `"hint":"one of [100 180`},
 		{body: `{"action":"request","to":1,"method":"REGISTER"}`, status: 400, want: `"hint":"one of [OPTIONS INVITE`},
 		{body: `{"action":"request","to":99,"number":4,"method":"OPTIONS"}`, status: 404, want: "no such receipt"},

@@ -18,7 +18,7 @@ import (
 
 // ListenError says what could not be bound.
 type ListenError struct {
-	Service string // "https", "sip", "neutral", or "also" for [Config.Also]
+	Service string // "https", "sip", "h225", "h245", "ras", "neutral", or "also" for [Config.Also]
 	Network string // "tcp" or "udp"
 	Address string
 	Err     error
@@ -77,6 +77,30 @@ func (e endpoint) told(arrived netip.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(arrived, e.local.Port()), true
 }
 
+// own returns what clients are told of the endpoint to whose local address something came; that address where they are told
+// nothing.
+func (e endpoint) own(local netip.AddrPort) netip.AddrPort {
+	if told, ok := e.told(local.Addr()); ok {
+		local = told
+	}
+	return netip.AddrPortFrom(local.Addr().WithZone(""), local.Port())
+}
+
+// beside returns the nth of the places on the same address of ours, counted in a circle: own is the address as clients know it,
+// local as the socket has it.
+func (s *Server) beside(ends []endpoint, own, local netip.AddrPort, nth uint32) (netip.AddrPort, bool) {
+	var list []netip.AddrPort
+	for _, e := range ends {
+		if told, ok := e.told(local.Addr()); ok && told.Addr().WithZone("") == own.Addr() {
+			list = append(list, netip.AddrPortFrom(own.Addr(), told.Port()))
+		}
+	}
+	if len(list) == 0 {
+		return netip.AddrPort{}, false
+	}
+	return list[int(nth)%len(list)], true
+}
+
 // readAlso reads an entry of [Config.Also].
 func readAlso(entry string) (network, address string, err error) {
 	network, address, _ = strings.Cut(entry, ":")
@@ -87,6 +111,35 @@ func readAlso(entry string) (network, address string, err error) {
 		address = ":" + address
 	}
 	return network, address, nil
+}
+
+// maxPorts bounds the ports of a range: each is a socket for every host.
+const maxPorts = 256
+
+// readPorts reads the address of a service that may have a range of ports, "11000-11031", and returns one address for each.
+func readPorts(service, address string) (list []string, err error) {
+	host, port := "", address
+	if strings.Contains(address, ":") {
+		if host, port, err = net.SplitHostPort(address); err != nil {
+			return nil, fmt.Errorf("%s address %q: want FIRST-LAST, HOST:FIRST-LAST, :PORT or off", service, address)
+		}
+	}
+	from, to, isRange := strings.Cut(port, "-")
+	if !isRange {
+		return []string{net.JoinHostPort(host, port)}, nil
+	}
+	first, err1 := strconv.ParseUint(from, 10, 16)
+	last, err2 := strconv.ParseUint(to, 10, 16)
+	switch {
+	case err1 != nil || err2 != nil || first == 0 || first > last:
+		return nil, fmt.Errorf("%s address %q: the ports are no range within 1 to 65535", service, address)
+	case last-first >= maxPorts:
+		return nil, fmt.Errorf("%s address %q: more than %d ports", service, address, maxPorts)
+	}
+	for p := first; p <= last; p++ {
+		list = append(list, net.JoinHostPort(host, strconv.FormatUint(p, 10)))
+	}
+	return list, nil
 }
 
 // opener opens one socket and says where it is bound.

@@ -16,6 +16,7 @@ import (
 // peer is the other end of a connection to a bench, made of two pipes: what one Write sends is what one read of the reflector
 // gets, as far as it has room for it, and either end can close its direction alone.
 type peer struct {
+	service  string   // that it connected to
 	up, down net.Conn // the peer's ends
 	st       *stream
 	done     chan struct{} // closed when the reflector is done with the connection
@@ -47,10 +48,16 @@ func (d duplex) Close() error {
 // whole is a connection that cannot close one direction alone.
 type whole struct{ net.Conn }
 
-// dial connects to the bench. Unless the peer is deaf it takes all that the reflector sends.
+// dial connects to the port of SIP of the bench. Unless the peer is deaf it takes all that the reflector sends.
 func (b *bench) dial(t tb, from netip.AddrPort, deaf bool) *peer {
 	t.Helper()
-	p := &peer{done: make(chan struct{}), eof: make(chan struct{})}
+	return b.dialTo(t, b.svc.service, from, deaf)
+}
+
+// dialTo connects to a service.
+func (b *bench) dialTo(t tb, service string, from netip.AddrPort, deaf bool) *peer {
+	t.Helper()
+	p := &peer{service: service, done: make(chan struct{}), eof: make(chan struct{})}
 	var up, down net.Conn
 	p.up, up = net.Pipe()
 	down, p.down = net.Pipe()
@@ -59,7 +66,11 @@ func (b *bench) dial(t tb, from netip.AddrPort, deaf bool) *peer {
 }
 
 func (b *bench) connect(t tb, p *peer, conn net.Conn, deaf bool) {
-	p.st = newStream(b.Server, &listener{endpoint: b.svc.endpoint}, conn)
+	end := b.svc.endpoint
+	if p.service != "" {
+		end.service = p.service
+	}
+	p.st = newStream(b.Server, &listener{endpoint: end}, conn)
 	if !b.enroll(p.st) {
 		t.Fatal("the server is ending")
 	}
@@ -109,6 +120,23 @@ func (p *peer) hangUp() string {
 	p.up.Close()
 	<-p.done
 	<-p.eof
+	return p.received()
+}
+
+// settled returns what has come when the reflector is done with all that was sent: it takes an empty packet of H.323 then.
+func (p *peer) settled(t tb) string {
+	t.Helper()
+	if err := p.send("\x03", "\x00\x00\x04"); err != nil {
+		t.Fatal(err)
+	}
+	p.st.mu.Lock()
+	out := int(p.st.out)
+	p.st.mu.Unlock()
+	for deadline := time.Now().Add(10 * time.Second); len(p.received()) < out; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what was written has not come")
+		}
+	}
 	return p.received()
 }
 

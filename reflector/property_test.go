@@ -88,6 +88,9 @@ func drawAction(t *rapid.T, receipts int) wire.Action {
 		Number: rapid.Uint32Range(0, 9).Draw(t, "number"),
 		SDP:    rapid.Bool().Draw(t, "sdp"),
 	}
+	if rapid.IntRange(0, 9).Draw(t, "setup") == 0 {
+		return wire.Action{Action: wire.ActionSetup, To: a.To, Number: a.Number}
+	}
 	if rapid.Bool().Draw(t, "respond") {
 		a.Action, a.Status = wire.ActionRespond, rapid.SampledFrom(actionStatuses).Draw(t, "status")
 	} else {
@@ -100,7 +103,8 @@ func drawAction(t *rapid.T, receipts int) wire.Action {
 // TestPromises throws datagrams of all kinds at the receive path, with actions in between.
 func TestPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b := newBench(t, Config{Limits: Limits{Actions: 5}})
+		b := withH323(t, Config{Limits: Limits{Actions: 5}})
+		b.svc.service, b.svc.ras = wire.ServiceNeutral, new(gatekeeper)
 		sess, _, err := b.store.open(client)
 		if err != nil {
 			t.Fatal(err)
@@ -131,7 +135,12 @@ func TestPromises(t *testing.T) {
 				continue
 			}
 			token := tokens.Draw(t, "token")
-			raw := drawDatagram(t, token, nonces)
+			var raw string
+			if rapid.Bool().Draw(t, "ras") {
+				raw = drawRAS(t, token, nonces)
+			} else {
+				raw = drawDatagram(t, token, nonces)
+			}
 			from := sources.Draw(t, "from")
 			live := strings.Contains(raw, wire.Tag{Token: sess.token}.String()[:29])
 			nonce := b.store.nonce(sess.token, from.Addr())
@@ -143,6 +152,7 @@ func TestPromises(t *testing.T) {
 			}
 			books.note(t, raw, from, live, proven, out)
 			for _, o := range out {
+				nonces = append(nonces, identifiers(o.data)...)
 				if _, tag, ok := strings.Cut(o.data, ";tag="); ok && len(tag) >= nonceLen {
 					nonces = append(nonces, tag[:nonceLen])
 				}

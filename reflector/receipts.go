@@ -45,31 +45,24 @@ func (st *stream) attach(sess *session) bool {
 	return true
 }
 
-// handled is what becomes of a message: an answer, or the reason for none.
+// handled is a message and what becomes of it.
 type handled struct {
 	frame
-	answer  []byte
-	silence string
-	sip     bool // it is a request or a response
+	fate
 }
 
 // answer gives the reads their receipts and sends the answers to the messages that they completed. It says why the
 // connection is to be closed, or nothing.
 func (st *stream) answer(frames []frame) (end string) {
-	nonce := st.srv.store.nonce(st.sess.token, st.remote.Addr())
 	replies := make([]handled, len(frames))
 	var most int64 // that the receipts can take
 	for i, f := range frames {
-		r := handled{frame: f, silence: st.compose.parse(st.buf[f.off:f.end])}
-		r.sip = r.silence != wire.SilenceMalformed || st.compose.msg.IsRequest()
-		switch {
-		case r.silence != "":
-		case st.remote.Port() < minAnsweredPort:
-			r.silence = wire.SilencePort
-		default:
-			st.compose.write(st.remote, nonce[:], complete)
-			r.answer = bytes.Clone(st.compose.out)
-			most += int64(len(r.answer)) + receiptOverhead
+		r := handled{f, st.speaks.answer(st.buf[f.off:f.end])}
+		if r.silence == "" && st.remote.Port() < minAnsweredPort {
+			r.silence, r.answers = wire.SilencePort, nil
+		}
+		for _, answer := range r.answers {
+			most += int64(len(answer)) + receiptOverhead
 		}
 		replies[i] = r
 	}
@@ -92,14 +85,13 @@ func (st *stream) answer(frames []frame) (end string) {
 	}
 	st.timeWrites()
 	for _, r := range replies {
-		if r.silence != "" {
-			continue
+		for _, answer := range r.answers {
+			if err := st.srv.send(st, answer, leave{proven: true}, st.local, st.remote); err != nil {
+				return st.broken
+			}
+			st.srv.counters.answered.Add(1)
+			st.srv.counters.answeredOctets.Add(uint64(len(answer)))
 		}
-		if err := st.srv.send(st, r.answer, leave{proven: true}, st.local, st.remote); err != nil {
-			return st.broken
-		}
-		st.srv.counters.answered.Add(1)
-		st.srv.counters.answeredOctets.Add(uint64(len(r.answer)))
 	}
 	return ""
 }
@@ -147,19 +139,26 @@ func (st *stream) keep(replies []handled) (took int64, ok bool) {
 		if r.sip {
 			st.remember(in.Seq, span{start + int64(r.off), r.end - r.off, r.silence == wire.SilenceQuiet})
 		}
-		switch {
-		case r.silence != "":
-		case !st.closing.IsZero() || st.broken != "":
-			r.silence = wire.SilenceFailed
-		case !sess.room(len(r.answer), 1):
-			r.silence = wire.SilenceBudget
-		default:
+		for j, answer := range r.answers {
+			reason := ""
+			switch {
+			case !st.closing.IsZero() || st.broken != "":
+				reason = wire.SilenceFailed
+			case !sess.room(len(answer), 1):
+				reason = wire.SilenceBudget
+			}
+			if reason != "" {
+				if r.answers = r.answers[:j]; j == 0 {
+					r.silence = reason
+				}
+				break
+			}
 			sess.keep(wire.Receipt{
 				At: now(), Direction: wire.Out, Transport: "tcp", Local: st.local, Remote: st.remote, Conn: st.num, Off: off,
-				Data:    r.answer,
+				Data:    answer,
 				Answers: in.Seq,
 			})
-			off += int64(len(r.answer))
+			off += int64(len(answer))
 		}
 		// One answer is enough for a read to be no silent one; else the first message says why.
 		if i == 0 || r.silence == "" {

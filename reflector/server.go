@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nofixup/reflector/wire"
@@ -36,7 +37,11 @@ type Server struct {
 	web   []*split    // of the same
 	udp   []*service  // in the order of the grant, as tcp
 	tcp   []*listener // with those of web that take probes
+	h225  []endpoint  // of the service of that name
+	h245  []endpoint  // where H.245 has connections of its own
 	http  *http.Server
+
+	announced atomic.Uint32 // ports of h245 that clients were told
 
 	stop    chan struct{} // closed when the server begins to end
 	end     func()        // closes stop
@@ -96,6 +101,15 @@ func (s *Server) listen(ctx context.Context) (err error) {
 			closeAll(opened)
 		}
 	}()
+	bind := func(service, network, address string) (socks []io.Closer, ends []endpoint, err error) {
+		open := s.openListener
+		if network == "udp" {
+			open = s.openPacket
+		}
+		socks, ends, err = s.cfg.bind(ctx, service, network, address, open)
+		opened = append(opened, socks...)
+		return socks, ends, err
+	}
 	for _, svc := range [...]struct{ name, address string }{
 		{wire.ServiceSIP, s.cfg.SIP},
 		{wire.ServiceNeutral, s.cfg.Neutral},
@@ -109,15 +123,15 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		}
 		opened = append(opened, both.all()...)
 		s.takeDatagrams(both.packets, both.udp)
-		for i, sock := range both.listeners {
-			s.takeStreams(sock.(net.Listener), both.tcp[i], streams)
-		}
+		s.takeAllStreams(both.listeners, both.tcp, streams)
 	}
-	socks, ends, err := s.cfg.bind(ctx, ServiceHTTPS, "tcp", s.cfg.HTTPS, s.openListener)
+	if err := s.listenH323(bind, streams); err != nil {
+		return err
+	}
+	socks, ends, err := bind(ServiceHTTPS, "tcp", s.cfg.HTTPS)
 	if err != nil {
 		return err
 	}
-	opened = append(opened, socks...)
 	s.https = ends
 	limit := newConnLimit(l.Connections, l.PerSource)
 	for i, sock := range socks {
@@ -127,7 +141,11 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		}, min(l.Header, l.StreamFirst), &s.counters)
 		s.web = append(s.web, web)
 		if s.cfg.Neutral != Off {
-			s.takeStreams(web.branch(kindText), ends[i].neutral(), streams)
+			kinds := []kind{kindText}
+			if s.cfg.H225 != Off {
+				kinds = append(kinds, kindTPKT)
+			}
+			s.takeStreams(web.branch(kinds...), ends[i].neutral(), streams)
 		}
 	}
 	for _, entry := range s.cfg.Also {
@@ -135,15 +153,10 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		open := s.openListener
-		if network == "udp" {
-			open = s.openPacket
-		}
-		socks, ends, err := s.cfg.bind(ctx, ServiceAlso, network, address, open)
+		socks, ends, err := bind(ServiceAlso, network, address)
 		if err != nil {
 			return err
 		}
-		opened = append(opened, socks...)
 		for i := range ends {
 			ends[i] = ends[i].neutral()
 		}
@@ -151,9 +164,46 @@ func (s *Server) listen(ctx context.Context) (err error) {
 			s.takeDatagrams(socks, ends)
 			continue
 		}
-		for i, sock := range socks {
-			s.takeStreams(sock.(net.Listener), ends[i], streams)
+		s.takeAllStreams(socks, ends, streams)
+	}
+	return nil
+}
+
+// binder opens the sockets of a service.
+type binder func(service, network, address string) ([]io.Closer, []endpoint, error)
+
+// listenH323 opens the sockets of H.323 alone. H.245 is for calls, so there is none without H.225.0.
+func (s *Server) listenH323(bind binder, streams *connLimit) error {
+	if s.cfg.RAS != Off {
+		socks, ends, err := bind(wire.ServiceRAS, "udp", s.cfg.RAS)
+		if err != nil {
+			return err
 		}
+		s.takeDatagrams(socks, ends)
+	}
+	if s.cfg.H225 == Off {
+		return nil
+	}
+	socks, ends, err := bind(wire.ServiceH225, "tcp", s.cfg.H225)
+	if err != nil {
+		return err
+	}
+	s.h225 = ends
+	s.takeAllStreams(socks, ends, streams)
+	if s.cfg.H245 == Off {
+		return nil
+	}
+	addresses, err := readPorts(ServiceH245, s.cfg.H245)
+	if err != nil {
+		return err
+	}
+	for _, address := range addresses {
+		socks, ends, err := bind(ServiceH245, "tcp", address)
+		if err != nil {
+			return err
+		}
+		s.h245 = append(s.h245, ends...)
+		s.takeAllStreams(socks, ends, streams)
 	}
 	return nil
 }
@@ -161,7 +211,17 @@ func (s *Server) listen(ctx context.Context) (err error) {
 // takeDatagrams adds UDP sockets that take probes.
 func (s *Server) takeDatagrams(socks []io.Closer, ends []endpoint) {
 	for i, sock := range socks {
-		s.udp = append(s.udp, &service{endpoint: ends[i], sock: newSocket(sock.(net.PacketConn), ends[i].local)})
+		svc := &service{endpoint: ends[i], sock: newSocket(sock.(net.PacketConn), ends[i].local)}
+		if s.cfg.RAS != Off && svc.service != wire.ServiceSIP {
+			svc.ras = new(gatekeeper)
+		}
+		s.udp = append(s.udp, svc)
+	}
+}
+
+func (s *Server) takeAllStreams(socks []io.Closer, ends []endpoint, limit *connLimit) {
+	for i, sock := range socks {
+		s.takeStreams(sock.(net.Listener), ends[i], limit)
 	}
 }
 
@@ -304,8 +364,8 @@ func hostPort(ap netip.AddrPort) string {
 // Pin returns the pin of the server's key as curl writes it: "sha256//BASE64".
 func (s *Server) Pin() string { return s.identity.pin() }
 
-// Addr returns where a service is bound first, over UDP if it is not HTTPS: [ServiceHTTPS], [wire.ServiceSIP] or
-// [wire.ServiceNeutral]. Over TCP a service has the same address, but perhaps not if its port was left open. It is the zero
+// Addr returns where a service is bound first, over UDP if it has that: [ServiceHTTPS], [ServiceH245], or a service of the
+// grant. Over TCP a service has the same address, but perhaps not if its port was left open. It is the zero
 // AddrPort if the service is off, and has an unspecified address if it is bound to all of the machine's.
 func (s *Server) Addr(service string) netip.AddrPort {
 	if service == ServiceHTTPS {
@@ -314,6 +374,11 @@ func (s *Server) Addr(service string) netip.AddrPort {
 	for _, svc := range s.udp {
 		if svc.service == service {
 			return svc.local
+		}
+	}
+	for _, l := range s.tcp {
+		if l.service == service {
+			return l.local
 		}
 	}
 	return netip.AddrPort{}

@@ -1,6 +1,7 @@
 package reflector_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -73,11 +74,11 @@ func TestSession(t *testing.T) {
 	sess := dial(t, s)
 	g := sess.Grant
 	if g.Control != s.URL() || g.Server != "nofixup-reflector devel" || g.Observed.Addr() != netip.MustParseAddr("127.0.0.1") ||
-		len(g.Targets) != 5 || g.Targets[4] != (wire.Target{Service: "neutral", Transport: "tcp", Addr: s.Addr("https")}) || g.Budget.Actions != 256 || g.Budget.Messages != 2000 || g.Budget.LifetimeSeconds != 900 || g.Budget.UnprovenAnswers != 8 {
+		len(g.Targets) != 7 || g.Targets[6] != (wire.Target{Service: "neutral", Transport: "tcp", Addr: s.Addr("https")}) || g.Budget.Actions != 400 || g.Budget.Messages != 4000 || g.Budget.LifetimeSeconds != 900 || g.Budget.UnprovenAnswers != 8 {
 		t.Errorf("grant: %+v", g)
 	}
 	for i, target := range g.Targets[:2] {
-		if other := g.Targets[2+i]; target.Transport != "udp" || other.Transport != "tcp" || other.Service != target.Service || other.Addr != target.Addr {
+		if other := g.Targets[3+i]; target.Transport != "udp" || other.Transport != "tcp" || other.Service != target.Service || other.Addr != target.Addr {
 			t.Errorf("targets %+v", g.Targets)
 		}
 		raw := options(sess, uint32(i))
@@ -173,7 +174,9 @@ func TestUnprovenAddress(t *testing.T) {
 
 // TestWildcard asks a server that is bound to every address, by two of them.
 func TestWildcard(t *testing.T) {
-	s, err := reflector.Start(t.Context(), reflector.Config{HTTPS: ":0", SIP: ":0", Neutral: reflector.Off})
+	s, err := reflector.Start(t.Context(), reflector.Config{
+		HTTPS: ":0", SIP: ":0", Neutral: reflector.Off, H225: reflector.Off, RAS: reflector.Off,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,6 +259,10 @@ func TestHostsAndAdvertise(t *testing.T) {
 			wire.Target{Service: "sip", Transport: transport, Addr: netip.AddrPortFrom(public, port("sip"))},
 			wire.Target{Service: "sip", Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("sip"))},
 			wire.Target{Service: "neutral", Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("neutral"))})
+		service := map[string]string{"udp": "ras", "tcp": "h225"}[transport]
+		want = append(want,
+			wire.Target{Service: service, Transport: transport, Addr: netip.AddrPortFrom(public, port(service))},
+			wire.Target{Service: service, Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port(service))})
 	}
 	want = append(want,
 		wire.Target{Service: "neutral", Transport: "tcp", Addr: netip.AddrPortFrom(public, port("https"))},
@@ -306,9 +313,12 @@ func TestListenErrors(t *testing.T) {
 	s := reflectortest.Start(t)
 	local := []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	free := func(cfg reflector.Config) reflector.Config {
-		cfg.HTTPS, cfg.SIP, cfg.Neutral = ":0", ":0", ":0"
+		for _, address := range []*string{&cfg.HTTPS, &cfg.SIP, &cfg.Neutral, &cfg.H225, &cfg.H245, &cfg.RAS} {
+			*address = cmp.Or(*address, ":0")
+		}
 		return cfg
 	}
+	first := s.Addr(reflector.ServiceH245).Port()
 	for _, tt := range []struct {
 		name    string
 		cfg     reflector.Config
@@ -318,26 +328,41 @@ func TestListenErrors(t *testing.T) {
 	}{
 		{
 			"sip in use",
-			reflector.Config{Hosts: local, HTTPS: ":0", Neutral: ":0", SIP: s.Addr("sip").String()},
+			reflector.Config{Hosts: local, SIP: s.Addr("sip").String()},
 			"sip", syscall.EADDRINUSE, "choose another one with --sip",
 		},
 		{
 			"https in use",
-			reflector.Config{Hosts: local, SIP: ":0", Neutral: ":0", HTTPS: s.Addr("https").String()},
+			reflector.Config{Hosts: local, HTTPS: s.Addr("https").String()},
 			"https", syscall.EADDRINUSE, "choose another one with --https",
 		},
 		{
 			"also in use",
-			reflector.Config{Hosts: local, SIP: ":0", Neutral: ":0", HTTPS: ":0", Also: []string{"tcp:0", "tcp:" + s.Addr("https").String()}},
+			reflector.Config{Hosts: local, Also: []string{"tcp:0", "tcp:" + s.Addr("https").String()}},
 			"also", syscall.EADDRINUSE, "choose another one with --also",
 		},
 		{
+			"h225 in use",
+			reflector.Config{Hosts: local, H225: s.Addr("h225").String()},
+			"h225", syscall.EADDRINUSE, "choose another one with --h225",
+		},
+		{
+			"ras in use",
+			reflector.Config{Hosts: local, RAS: s.Addr("ras").String()},
+			"ras", syscall.EADDRINUSE, "choose another one with --ras",
+		},
+		{
+			"a port of h245 in use",
+			reflector.Config{Hosts: local, H245: fmt.Sprintf("%d-%d", first, first)},
+			"h245", syscall.EADDRINUSE, "choose another one with --h245",
+		},
+		{
 			"not ours",
-			reflector.Config{Hosts: []netip.Addr{netip.MustParseAddr("203.0.113.10")}, SIP: ":0", Neutral: ":0", HTTPS: ":0"},
+			reflector.Config{Hosts: []netip.Addr{netip.MustParseAddr("203.0.113.10")}},
 			"sip", syscall.EADDRNOTAVAIL, "--advertise",
 		},
 	} {
-		_, err := reflector.Start(t.Context(), tt.cfg)
+		_, err := reflector.Start(t.Context(), free(tt.cfg))
 		var listen *reflector.ListenError
 		if !errors.As(err, &listen) {
 			t.Errorf("%s: got %v", tt.name, err)
@@ -351,22 +376,31 @@ func TestListenErrors(t *testing.T) {
 		cfg  reflector.Config
 		want string
 	}{
+		{reflector.Config{H245: "localhost:0"}, `h245 address "localhost:0": the host is not an IP address`},
+		{reflector.Config{H245: "11031-11000"}, `h245 address "11031-11000": the ports are no range within 1 to 65535`},
+		{reflector.Config{H245: "0-5"}, "the ports are no range"},
+		{reflector.Config{H245: "65530-65536"}, "the ports are no range"},
+		{reflector.Config{H245: ":1-"}, "the ports are no range"},
+		{reflector.Config{H245: "::1:1-2"}, `h245 address "::1:1-2": want FIRST-LAST, HOST:FIRST-LAST, :PORT or off`},
+		{reflector.Config{H245: "11000-11256"}, "more than 256 ports"},
+		{reflector.Config{H225: "1720"}, `h225 address "1720": want HOST:PORT`},
+		{reflector.Config{RAS: "1719"}, `ras address "1719": want HOST:PORT`},
 		{reflector.Config{HTTPS: "off"}, "https: cannot be off"},
 		{reflector.Config{SIP: "5060"}, `sip address "5060": want HOST:PORT`},
 		{reflector.Config{SIP: ":x"}, "the port is not in"},
 		{reflector.Config{SIP: "localhost:0"}, "the host is not an IP address"},
 		{reflector.Config{Hosts: local, Neutral: reflector.Off, Also: []string{"tcp:0"}}, "also: these are further ports"},
-		{free(reflector.Config{Hosts: local, Also: []string{"80"}}), `also "80": want tcp:PORT or udp:PORT`},
-		{free(reflector.Config{Hosts: local, Also: []string{"sctp:80"}}), `also "sctp:80": want`},
-		{free(reflector.Config{Hosts: local, Also: []string{"tcp:"}}), `also "tcp:": want`},
-		{free(reflector.Config{Hosts: local, Also: []string{"tcp:x"}}), `also address ":x": the port is not in`},
+		{reflector.Config{Hosts: local, Also: []string{"80"}}, `also "80": want tcp:PORT or udp:PORT`},
+		{reflector.Config{Hosts: local, Also: []string{"sctp:80"}}, `also "sctp:80": want`},
+		{reflector.Config{Hosts: local, Also: []string{"tcp:"}}, `also "tcp:": want`},
+		{reflector.Config{Hosts: local, Also: []string{"tcp:x"}}, `also address ":x": the port is not in`},
 		{reflector.Config{Hosts: []netip.Addr{netip.IPv4Unspecified()}}, "not a unicast address"},
 		{reflector.Config{Advertise: []netip.Addr{netip.MustParseAddr("224.0.0.1")}}, "not a unicast address"},
 		{reflector.Config{Hosts: local, Advertise: []netip.Addr{netip.IPv6Loopback()}}, "1 addresses of a family for 0 hosts"},
 		{reflector.Config{Limits: reflector.Limits{MessageOctets: 70000}}, "message limit"},
 		{reflector.Config{Certificate: new(tls.Certificate)}, "the chain is empty"},
 	} {
-		if _, err := reflector.Start(t.Context(), tt.cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := reflector.Start(t.Context(), free(tt.cfg)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("got %v, want ... %s ...", err, tt.want)
 		}
 	}

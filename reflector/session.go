@@ -38,6 +38,7 @@ type session struct {
 	answers int          // sent to others
 	actions int          // messages that the client had sent
 
+	announced   atomic.Uint32      // automatic answers that announce media ports
 	streams     map[uint64]*stream // its open TCP connections, by number
 	connections uint64             // that there were
 	held        int                // receipts for which room is set aside: their ends

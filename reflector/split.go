@@ -55,10 +55,14 @@ func newSplit(ln *limitListener, first time.Duration, c *counters) *split {
 	}
 }
 
-// branch returns the listener of the connections of one kind. It is called before run.
-func (s *split) branch(k kind) net.Listener {
-	s.branches[k] = &branch{split: s, kind: k, queue: make(chan *headConn)}
-	return s.branches[k]
+// branch returns the listener of the connections of some kinds. It is called before run.
+func (s *split) branch(of ...kind) net.Listener {
+	b := &branch{split: s, queue: make(chan *headConn)}
+	for _, k := range of {
+		s.branches[k] = b
+		b.tls = b.tls || k == kindTLS
+	}
+	return b
 }
 
 // run takes connections until the listener is closed, and returns when none is undecided.
@@ -139,10 +143,10 @@ func (s *split) Close() error {
 	return s.ln.Close()
 }
 
-// branch is the listener of the connections of one kind. To close it closes the whole port.
+// branch is the listener of the connections of some kinds. To close it closes the whole port.
 type branch struct {
 	*split
-	kind  kind
+	tls   bool
 	queue chan *headConn
 }
 
@@ -150,12 +154,12 @@ func (b *branch) Addr() net.Addr { return b.ln.Addr() }
 
 func (b *branch) Accept() (net.Conn, error) {
 	var failed chan error
-	if b.kind == kindTLS {
+	if b.tls {
 		failed = b.failed
 	}
 	select {
 	case conn := <-b.queue:
-		if b.kind != kindTLS {
+		if !b.tls {
 			// It is no HTTPS connection any more; other limits hold from here on.
 			b.counters.connectionsStreams.Add(1)
 			limited := conn.Conn.(*limitConn)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"nofixup/reflector/wire"
-	"nofixup/sip"
 )
 
 const (
@@ -39,17 +38,16 @@ type stream struct {
 	born          time.Time
 
 	// Of the reading goroutine alone.
-	buf     []byte // what came and was not yet cut; before the session is known, all that came
-	next    int    // where in it the next frame begins
-	looked  int    // octets of buf in which no live token was found
-	reads   []mark // of the octets that have no receipt yet
-	in      int64  // octets read
-	heard   time.Time
-	began   time.Time // when the first octet of the unfinished message came
-	framer  sip.Framer
-	compose composer
-	sess    *session // whose it is; who finds the stream in the session finds this set
-	num     uint64   // of the connection within the session
+	buf    []byte // what came and was not yet cut; before the session is known, all that came
+	next   int    // where in it the next frame begins
+	looked int    // octets of buf in which no live token was found
+	reads  []mark // of the octets that have no receipt yet
+	in     int64  // octets read
+	heard  time.Time
+	began  time.Time // when the first octet of the unfinished message came
+	sess   *session  // whose it is; who finds the stream in the session finds this set
+	num    uint64    // of the connection within the session
+	speaks protocol  // chosen with the first octet; who finds the stream in the session finds this set
 
 	// mu is held while receipts are kept and what they tell is written, so that their order is that of the stream. It is
 	// taken before any other lock.
@@ -77,7 +75,7 @@ type span struct {
 }
 
 func newStream(s *Server, l *listener, conn net.Conn) *stream {
-	st := &stream{srv: s, on: l, conn: conn, born: time.Now(), framer: sip.Framer{Limits: s.cfg.Limits.streamLimits()}}
+	st := &stream{srv: s, on: l, conn: conn, born: time.Now()}
 	st.local, st.remote = addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())
 	return st
 }
@@ -183,6 +181,9 @@ func (st *stream) took(n int) (end string, more bool) {
 	at := time.Now()
 	fresh := st.next == len(st.buf)
 	st.buf = st.buf[:len(st.buf)+n]
+	if st.speaks == nil {
+		st.speaks = st.speak(st.buf[0])
+	}
 	if fresh && (st.sess != nil || st.in == 0) {
 		st.began = at // before the session is known, keepalives gain no time either
 	}
@@ -234,16 +235,14 @@ func (st *stream) note(n int) {
 // them are passed over.
 func (st *stream) cut() (frames []frame, syntax bool) {
 	for {
-		f, err := st.framer.Next(st.buf[st.next:])
+		n, message, err := st.speaks.next(st.buf[st.next:])
 		switch {
-		case errors.Is(err, sip.ErrShort):
-			return frames, st.framer.Need() > st.srv.cfg.Limits.MessageOctets
-		case err != nil, f.Len > st.srv.cfg.Limits.MessageOctets:
-			return frames, true
-		case f.Kind == sip.KindMessage:
-			frames = append(frames, frame{st.next, st.next + f.Len})
+		case err != nil:
+			return frames, !errors.Is(err, errShort)
+		case message:
+			frames = append(frames, frame{st.next, st.next + n})
 		}
-		st.next += f.Len
+		st.next += n
 	}
 }
 

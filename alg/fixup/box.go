@@ -77,13 +77,20 @@ type flow struct {
 	pinhole bool // it came through an expectation
 	passed  bool // at least one packet got through
 	both    bool // packets went both ways
-	helper  bool // the style looks at its payload
+	helper  helper
 	until   time.Time
 
 	forced   uint16         // see rememberViaPort
 	invite   uint32         // CSeq of the last INVITE
 	register uint32         // and of the last REGISTER
 	expects  []*expectation // oldest first
+
+	// Of H.323, by the direction: 0 is that of the first packet. The ports and
+	// lengths are what struct nf_ct_h323_master has.
+	waiting    [2]int    // what a packet header alone has announced
+	signalling [2]uint16 // the port that was announced for calls or for H.245, on either side
+	pairs      [4]uint16 // the RTP ports that were announced, inside
+	registered uint32    // for how many seconds
 }
 
 // NewBox makes the box of a network on its own. Latency, loss and the outside
@@ -177,8 +184,9 @@ func (b *Box) outwards(p Packet) (Packet, bool) {
 		if !f.public.IsValid() {
 			return p, false
 		}
-		f.pinhole = b.claim(expectKey{p.Proto, p.Src.Addr(), p.Dst}, now) != nil
-		f.helper = b.style.watches(p.Dst.Port())
+		e := b.claim(expectKey{p.Proto, p.Src.Addr(), p.Dst}, now)
+		f.pinhole = e != nil
+		f.helper = b.style.helper(p, e)
 		b.add(f, now)
 	}
 	out := p
@@ -200,7 +208,7 @@ func (b *Box) inwards(p Packet) (Packet, bool) {
 			b.drop(f)
 		}
 		f = &flow{proto: p.Proto, inside: e.saved, public: p.Dst, outside: p.Src, inbound: true, pinhole: true}
-		f.helper = e.class == classSignalling || b.style.watches(p.Dst.Port())
+		f.helper = b.style.helper(p, e)
 		b.adopt(p.Proto, f.inside, f.public)
 		b.add(f, now)
 	}
@@ -215,7 +223,7 @@ func (b *Box) pass(f *flow, out bool, now time.Time, before, after Packet) (Pack
 		f.both = true
 	}
 	f.until = now.Add(b.life(f))
-	if !f.helper || len(before.Payload) == 0 {
+	if f.helper == helperNone || len(before.Payload) == 0 {
 		f.passed = true
 		return after, true
 	}
@@ -239,7 +247,7 @@ func (b *Box) pass(f *flow, out bool, now time.Time, before, after Packet) (Pack
 
 func (b *Box) life(f *flow) time.Duration {
 	switch {
-	case f.helper && b.style.life > 0:
+	case f.helper == helperSIP && b.style.life > 0:
 		return b.style.life
 	case f.proto == "tcp":
 		return lifeStream

@@ -15,7 +15,8 @@
 // the SIP that passes as its [Style] says. A style is a table of substitutions
 // over bytes, see [Styles]. The style "linux" is held to the octets that the
 // Linux kernel's SIP helper produces: testdata/linux has what it was sent and
-// what it made of it.
+// what it made of it. It treats H.323 as well, as the kernel's H.323 helper
+// does: testdata/linux-h323.
 //
 // On TCP a style sees one segment at a time, as such boxes do, and never the
 // stream: a message that is whole in its segment is treated, one that is split

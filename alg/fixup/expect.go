@@ -7,7 +7,9 @@ import (
 )
 
 // class is what an expected flow is for; each has a limit of its own per
-// signalling flow (sip_exp_policy in nf_conntrack_sip.c).
+// signalling flow (sip_exp_policy in nf_conntrack_sip.c). With H.323 it is what
+// kind of flow expects it, whatever that is for (q931_exp_policy and the like
+// in nf_conntrack_h323_main.c).
 type class int
 
 const (
@@ -15,9 +17,15 @@ const (
 	classAudio
 	classVideo
 	classImage
+	classQ931
+	classH245
+	classRAS
 )
 
-var classLimit = [...]int{classSignalling: 1, classAudio: 4, classVideo: 4, classImage: 2}
+var classLimit = [...]int{
+	classSignalling: 1, classAudio: 4, classVideo: 4, classImage: 2,
+	classQ931: 20, classH245: 18, classRAS: 32,
+}
 
 // lifeExpected is how long an expectation for media waits for its flow.
 const lifeExpected = 180 * time.Second
@@ -34,6 +42,7 @@ type expectKey struct {
 type expectation struct {
 	expectKey
 	class    class
+	helper   helper         // what looks at the flow, if not what its port says
 	flow     *flow          // the one that announced it
 	saved    netip.AddrPort // whom the packet is for, on the far side of the box
 	until    time.Time
@@ -49,15 +58,15 @@ const (
 	expectBusy                 // it overlaps with another one
 )
 
-// expect adds an expectation. For media a duplicate of another flow is an error
-// of its own, for signalling it is a clash (NF_CT_EXP_F_SKIP_MASTER in
+// expect adds an expectation. For the media of SIP a duplicate of another flow
+// is an error of its own, for all else it is a clash (NF_CT_EXP_F_SKIP_MASTER in
 // nf_conntrack_expect.c). Beyond the limit of a class the oldest one goes.
 func (b *Box) expect(e *expectation, now time.Time) expectResult {
 	if old := b.awaited(e.expectKey, now); old != nil {
 		switch {
 		case old.flow == e.flow && old.class == e.class:
 			b.forget(old)
-		case e.class != classSignalling:
+		case isMedia(e.class):
 			return expectAlready
 		default:
 			return expectBusy
@@ -118,4 +127,5 @@ func (b *Box) flush(f *flow, which func(class) bool) {
 	}
 }
 
-func isMedia(c class) bool { return c != classSignalling }
+// isMedia says whether SIP expects media.
+func isMedia(c class) bool { return c >= classAudio && c <= classImage }

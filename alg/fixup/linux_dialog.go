@@ -143,6 +143,7 @@ func linuxExpectCalls(m *message, contact span, proto string) bool {
 		switch m.box.expect(&expectation{
 			expectKey: expectKey{proto, m.newDst.Addr(), at},
 			class:     classSignalling,
+			helper:    helperSIP,
 			flow:      m.flow,
 			saved:     contact.addr,
 			until:     m.now.Add(lifeLinux),
@@ -197,7 +198,7 @@ func linuxRegistered(m *message, cseq, status uint32) bool {
 			return true
 		}
 	}
-	m.box.flush(m.flow, func(c class) bool { return !isMedia(c) })
+	m.box.flush(m.flow, func(c class) bool { return c == classSignalling })
 	return true
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Style is how a box treats the SIP that passes it.
+// Style is how a box treats the SIP, and maybe the H.323, that passes it.
 type Style struct {
 	Name    string // for Config.Style
 	About   string // one line, lower case, for a listing
@@ -20,7 +20,8 @@ type Style struct {
 	rules []rule
 	udp   func(m *message, s *Style) bool // framing; nil: every payload is a message
 	tcp   func(m *message, s *Style) bool // the same of a segment
-	ports []uint16                        // destination ports of the flows it looks at
+	ports []uint16                        // destination ports of the flows with SIP
+	h323  bool                            // it looks at H.323 as well
 	life  time.Duration                   // of such a flow, if not the usual one
 }
 
@@ -35,8 +36,8 @@ func Styles() []Style {
 		back    = rule{name: "back", find: literals(startLine, dialogLines, sessionLines), each: true, when: inbound, put: swapped}
 		length  = rule{name: "length", do: setLength}
 	)
-	linux := sip("linux", "the SIP helper of the Linux kernel (nf_conntrack_sip, nf_nat_sip)", "interference", linuxRules...)
-	linux.udp, linux.tcp, linux.life = linuxUDP, linuxTCP, lifeLinux
+	linux := sip("linux", "the SIP and H.323 helpers of the Linux kernel (nf_nat_sip, nf_nat_h323)", "interference", linuxRules...)
+	linux.udp, linux.tcp, linux.life, linux.h323 = linuxUDP, linuxTCP, lifeLinux, true
 
 	all := []Style{
 		{Name: "none", About: "plain network address translation, no byte changed", Verdict: "clean"},
@@ -75,14 +76,30 @@ func lookup(name string) (*Style, error) {
 	return nil, fmt.Errorf("fixup: style %q: not one of %s", name, strings.Join(known, ", "))
 }
 
-// watches reports whether the style looks at a flow whose first packet has this
-// destination port.
-func (s *Style) watches(port uint16) bool {
-	return s.Everywhere || slices.Contains(s.ports, port)
+// helper is what looks at a flow with this first packet, which e has expected,
+// if it is not nil.
+func (s *Style) helper(p Packet, e *expectation) helper {
+	switch port := p.Dst.Port(); {
+	case e != nil && e.helper != helperNone:
+		return e.helper
+	case s.Everywhere, slices.Contains(s.ports, port):
+		return helperSIP
+	case s.h323 && p.Proto == "tcp" && port == portQ931:
+		return helperQ931
+	case s.h323 && p.Proto == "udp" && port == portRAS:
+		return helperRAS
+	}
+	return helperNone
 }
 
 // handle applies the style to one payload. False drops it.
 func (s *Style) handle(m *message) bool {
+	switch m.flow.helper {
+	case helperQ931, helperH245:
+		return linuxSegment(m)
+	case helperRAS:
+		return linuxRAS(m)
+	}
 	frame := s.udp
 	if m.flow.proto == "tcp" {
 		frame = s.tcp

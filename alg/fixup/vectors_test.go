@@ -104,9 +104,14 @@ func octets(t testing.TB, f txtar.File) []byte {
 }
 
 // TestLinuxVectors holds the style "linux" to the octets of the kernel.
-func TestLinuxVectors(t *testing.T) {
-	files, err := filepath.Glob("testdata/linux/*.txt")
-	if err != nil || len(files) < 40 {
+func TestLinuxVectors(t *testing.T) { replayVectors(t, "testdata/linux", 40) }
+
+// TestLinuxVectorsH323 does so with H.323.
+func TestLinuxVectorsH323(t *testing.T) { replayVectors(t, "testdata/linux-h323", 150) }
+
+func replayVectors(t *testing.T, dir string, least int) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
+	if err != nil || len(files) < least {
 		t.Fatalf("%d vectors: %v", len(files), err)
 	}
 	for _, file := range files {

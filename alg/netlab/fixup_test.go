@@ -14,7 +14,7 @@ import (
 	"nofixup/alg/netlab"
 )
 
-var update = flag.Bool("update", false, "record the vectors of alg/fixup anew, as the running kernel treats them")
+var update = flag.Bool("update", false, "record anew the vectors of alg/fixup, as the running kernel treats them, and testdata")
 
 // TestKernelVectors holds the vectors of alg/fixup, and with them its style "linux", to what the running kernel does: it
 // sends every message of every vector through the router, one after the other, and compares what arrives with the vector.

@@ -12,7 +12,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	netlab.Main(m, map[string]func(args []string) int{"peer": peerFunc, "station": stationFunc})
+	netlab.Main(m, map[string]func(args []string) int{
+		"peer": peerFunc, "station": stationFunc, "names": namesFunc, "softphone": softphoneFunc,
+		"callers": callersFunc, "uas": uasFunc,
+	})
 }
 
 // invite is an INVITE of a phone that has the address, and offers media on the port.

@@ -48,12 +48,16 @@ func reflectorAt(t *testing.T, host *netlab.Host, addrs ...netip.Addr) (url, pin
 	return "", ""
 }
 
-// probe runs nofixup's own binary on the host behind the router and returns its report and exit code.
+// probe runs nofixup's own binary on the host behind the router and returns its report and exit code. Unless the flags say
+// otherwise it tests SIP.
 func probe(t *testing.T, lab *netlab.Lab, url, pin string, flags ...string) (*alg.Report, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	args := append([]string{"probe", "--only", "sip", "--json", "--pin", pin}, flags...)
+	if !slices.Contains(flags, "--only") {
+		flags = append([]string{"--only", "sip"}, flags...)
+	}
+	args := append([]string{"probe", "--json", "--pin", pin}, flags...)
 	cmd := lab.Host("lan").Command(ctx, netlab.Build(t, "nofixup/cmd/nofixup"), append(args, url)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -227,7 +231,7 @@ func atoi(t *testing.T, b []byte) int {
 }
 
 // TestReceipts shows that what the client says it sent and received, and what the reflector says it received and sent, is
-// what was on the wires on both sides of the router: every datagram, octet for octet, and no other.
+// what was on the wires on both sides of the router: every datagram and every stream, octet for octet, and no other.
 func TestReceipts(t *testing.T) {
 	netlab.Require(t, "tcpdump")
 	for _, mode := range []netlab.Mode{netlab.ALG, netlab.Plain, netlab.Double} {
@@ -239,7 +243,7 @@ func TestReceipts(t *testing.T) {
 			}
 			url, pin := reflectorAt(t, lab.Host("wan"), addrs...)
 			inside, outside := lab.Host("lan").Capture(t, "l0"), lab.Host("wan").Capture(t, "w0")
-			report, _ := probe(t, lab, url, pin)
+			report, _ := probe(t, lab, url, pin, "--only", "sip,h323,ras")
 			flows := map[int]alg.Flow{}
 			for _, f := range report.Evidence.Flows {
 				flows[f.ID] = f
@@ -262,34 +266,118 @@ func TestReceipts(t *testing.T) {
 				add(&wantInside, f.Inside, p.Inside)
 				add(&wantOutside, f.Outside, p.Outside)
 			}
-			sameDatagrams(t, "inside", wantInside, inside.Datagrams(t))
-			sameDatagrams(t, "outside", wantOutside, outside.Datagrams(t))
+			same(t, "inside", wantInside, render(inside.Datagrams(t), func(d netlab.Datagram) string {
+				return fmt.Sprintf("%v > %v %q", d.Src, d.Dst, d.Payload)
+			}))
+			same(t, "outside", wantOutside, render(outside.Datagrams(t), func(d netlab.Datagram) string {
+				return fmt.Sprintf("%v > %v %q", d.Src, d.Dst, d.Payload)
+			}))
+			for _, side := range []struct {
+				name    string
+				capture *netlab.Capture
+				want    []string
+			}{
+				{"inside", inside, streams(report, func(f *alg.Flow, p *alg.Pair) ([2]netip.AddrPort, *alg.Sighting) { return f.Inside, p.Inside })},
+				{"outside", outside, streams(report, func(f *alg.Flow, p *alg.Pair) ([2]netip.AddrPort, *alg.Sighting) { return f.Outside, p.Outside })},
+			} {
+				var got []string
+				for _, s := range side.capture.Streams(t) {
+					if https := strings.HasSuffix(url, fmt.Sprintf(":%d", s.Src.Port())) || s.Src.Port() == 443 || s.Dst.Port() == 443; https || len(s.Data) == 0 {
+						continue
+					}
+					got = append(got, fmt.Sprintf("%v > %v %q", s.Src, s.Dst, s.Data))
+				}
+				same(t, side.name+" tcp", side.want, got)
+			}
 		})
 	}
 }
 
-// sameDatagrams compares what a report says with what was captured; the order of arrival is the network's affair.
-func sameDatagrams(t *testing.T, side string, want []string, captured []netlab.Datagram) {
-	t.Helper()
-	var got []string
-	for _, d := range captured {
-		got = append(got, fmt.Sprintf("%v > %v %q", d.Src, d.Dst, d.Payload))
+func render[T any](list []T, text func(T) string) []string {
+	var out []string
+	for _, x := range list {
+		out = append(out, text(x))
 	}
+	return out
+}
+
+// streams puts the messages of a report's connections together, as one side saw them: one text for each direction.
+func streams(r *alg.Report, side func(*alg.Flow, *alg.Pair) ([2]netip.AddrPort, *alg.Sighting)) []string {
+	var out []string
+	for i := range r.Evidence.Flows {
+		f := &r.Evidence.Flows[i]
+		if f.Path.Transport != "tcp" {
+			continue
+		}
+		for _, outbound := range []bool{true, false} {
+			var seen []*alg.Sighting
+			var ends [2]netip.AddrPort
+			for j := range r.Evidence.Pairs {
+				p := &r.Evidence.Pairs[j]
+				if p.Flow != f.ID || p.Outbound != outbound {
+					continue
+				}
+				if at, s := side(f, p); s != nil {
+					ends, seen = at, append(seen, s)
+				}
+			}
+			slices.SortFunc(seen, func(a, b *alg.Sighting) int { return a.Off - b.Off })
+			var data []byte
+			for _, s := range seen {
+				data = append(data, s.Raw...)
+			}
+			if len(data) == 0 {
+				continue
+			}
+			if !outbound {
+				ends[0], ends[1] = ends[1], ends[0]
+			}
+			out = append(out, fmt.Sprintf("%v > %v %q", ends[0], ends[1], data))
+		}
+	}
+	return out
+}
+
+// same compares what a report says with what was captured; the order of arrival is the network's affair.
+func same(t *testing.T, side string, want, got []string) {
+	t.Helper()
 	slices.Sort(want)
 	slices.Sort(got)
 	if len(want) < 20 {
-		t.Fatalf("%s: only %d datagrams in the report", side, len(want))
+		t.Fatalf("%s: only %d in the report", side, len(want))
 	}
-	for _, w := range want {
-		if i, ok := slices.BinarySearch(got, w); ok {
+	missing := slices.DeleteFunc(want, func(w string) bool {
+		i, ok := slices.BinarySearch(got, w)
+		if ok {
 			got = slices.Delete(got, i, i+1)
-			continue
 		}
-		t.Errorf("%s: in the report and not on the wire: %s", side, w)
+		return ok
+	})
+	const most = 5
+	for _, w := range missing[:min(len(missing), most)] {
+		t.Errorf("%s: in the report and not on the wire: %s", side, nearest(w, got))
 	}
-	for _, g := range got {
-		t.Errorf("%s: on the wire and not in the report: %s", side, g)
+	for _, g := range got[:min(len(got), most)] {
+		t.Errorf("%s: on the wire and not in the report: %s", side, nearest(g, missing))
 	}
+	if n := len(missing) + len(got); n > 2*most {
+		t.Errorf("%s: %d more", side, n-2*most)
+	}
+}
+
+// nearest shows where a text differs from the one in the list that it has most in common with.
+func nearest(text string, list []string) string {
+	best := 0
+	for _, other := range list {
+		n := 0
+		for n < min(len(text), len(other)) && text[n] == other[n] {
+			n++
+		}
+		best = max(best, n)
+	}
+	const around = 100
+	return text[:min(len(text), around)] + fmt.Sprintf(" … differs from octet %d of %d on: ", best, len(text)) +
+		text[max(0, best-around):min(len(text), best+around)]
 }
 
 // TestProbeIsWellFormed has Wireshark's dissector look at all that a probe sends and is sent.

@@ -81,18 +81,11 @@ func (r *runner) publicAddresses(flows []alg.Flow) []string {
 		}
 		var parts []string
 		for _, s := range all {
-			parts = append(parts, s.addr.String()+" for "+brief(s.by))
+			slices.Sort(s.by)
+			parts = append(parts, s.addr.String()+" ("+strings.Join(s.by, ", ")+")")
 		}
-		notes = append(notes, "the network has several public addresses: "+strings.Join(parts, ", "))
+		slices.Sort(parts)
+		notes = append(notes, "the network has several public addresses: "+strings.Join(parts, " and "))
 	}
 	return notes
-}
-
-// brief shortens a long list.
-func brief(list []string) string {
-	const most = 3
-	if len(list) > most {
-		return strings.Join(list[:most], ", ") + " and more"
-	}
-	return strings.Join(list, ", ")
 }

@@ -18,16 +18,16 @@ func (r *runner) fallBack(ctx context.Context) {
 		}
 		to, ok := chosen[f.Target]
 		if !ok {
-			to = r.reachable(ctx, *f)
+			to = r.openPort(ctx, *f)
 			chosen[f.Target] = to
 		}
 		f.Target, f.Path.Port = to, to.Port()
 	}
 }
 
-// reachable tries all ports of a control at once and returns the first, in the order of the plan, that is open; if none is, the
+// openPort tries all ports of a control at once and returns the first, in the order of the plan, that is open; if none is, the
 // port that was planned.
-func (r *runner) reachable(ctx context.Context, f PlannedFlow) netip.AddrPort {
+func (r *runner) openPort(ctx context.Context, f PlannedFlow) netip.AddrPort {
 	local, err := r.source(ctx, f)
 	if err != nil {
 		return f.Target

@@ -62,7 +62,7 @@ func (r *runner) need(tallies map[*flow]*tally, like *flow) int {
 	transport := like.plan.Path.Transport
 	var all tally
 	for f, t := range tallies {
-		if p := f.plan.Path; !p.Control || p.Transport != transport || p.Family != like.plan.Path.Family {
+		if p := f.plan.Path; !p.Control || p.Proto != like.plan.Path.Proto || p.Transport != transport || p.Family != like.plan.Path.Family {
 			continue
 		}
 		if t.received > 0 {
@@ -228,7 +228,7 @@ func (r *runner) unsent(ctx context.Context) {
 			if noWay, _ := tallies[f].closed(r.need(tallies, f)); noWay {
 				continue
 			}
-			for _, name := range s.messages() {
+			for _, name := range s.messages(f.plan.Path.Proto) {
 				k := key{s.Flow, name, s.Shape}
 				if left[k] {
 					continue
@@ -246,7 +246,10 @@ func (r *runner) unsent(ctx context.Context) {
 				case s.Script:
 					why = "what comes before it did not get through"
 				}
-				r.trial(alg.TrialStep, f.plan, f.local, name+" with "+s.Shape+" address was not sent: "+why)
+				if f.refused == nil {
+					why = name + " with " + s.Shape + " address was not sent: " + why
+				}
+				r.trial(alg.TrialStep, f.plan, f.local, why)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"nofixup/reflector/wire"
-	"nofixup/sip"
 )
 
 // sent is one message that the runner sent, and what became of it.
@@ -22,6 +22,7 @@ type sent struct {
 	at     time.Time
 	off    int // where it stands in the stream of its connection
 	raw    []byte
+	cuts   []int     // where it is cut when it is sent
 	failed error     // the system refused to send it
 	there  *sighting // the reflector received it
 	mute   string    // why the reflector did not answer it
@@ -70,7 +71,8 @@ func (s *sent) settled() bool {
 // ledger keeps what was sent, what the reflector reported, and what arrived here. Receipts and messages come in from other
 // goroutines in any order.
 type ledger struct {
-	token wire.Token
+	token  wire.Token
+	number func() uint32 // numbers a message
 
 	mu       sync.Mutex
 	sent     map[uint32]*sent
@@ -88,22 +90,23 @@ type ledger struct {
 
 // conn is a connection as the reflector sees it: the streams of both directions, cut into messages as they grow.
 type conn struct {
-	link *link
+	link *link // nil until a message of ours is seen
 	in   stream
 	out  stream
 }
 
 type stream struct {
-	framer sip.Framer
+	framer framer
+	count  int    // messages so far
 	buf    []byte // not yet cut
 	off    int    // where buf begins
 	last   *wire.Receipt
 	broken bool
 }
 
-func newLedger(token wire.Token) *ledger {
+func newLedger(token wire.Token, number func() uint32) *ledger {
 	return &ledger{
-		token: token, sent: map[uint32]*sent{}, asked: map[uint32]*asked{}, received: map[uint64]*sent{},
+		token: token, number: number, sent: map[uint32]*sent{}, asked: map[uint32]*asked{}, received: map[uint64]*sent{},
 		conns: map[uint64]*conn{}, changed: make(chan struct{}),
 	}
 }
@@ -204,21 +207,78 @@ func (l *ledger) grow(receipt *wire.Receipt) {
 	}
 	s.buf = append(s.buf, receipt.Data...)
 	s.last = receipt
-	for len(s.buf) > 0 && !s.broken {
-		frame, err := s.framer.Next(s.buf)
+	if c.link == nil {
+		// What is not ours the reflector does not report, so that the tag of the first message is there before it is whole.
+		tag, ok := wire.FindTag(c.in.buf, l.token)
+		if s := l.sent[tag.Number]; ok && s != nil {
+			c.link = s.link
+			c.in.framer, c.out.framer = newFramer(c.link.Proto()), newFramer(c.link.Proto())
+		}
+	}
+	for s.framer != nil && len(s.buf) > 0 && !s.broken {
+		n, message, err := s.framer.next(s.buf)
 		if err != nil {
-			s.broken = !errors.Is(err, sip.ErrShort)
+			s.broken = !isShort(err)
 			break
 		}
-		if frame.Kind == sip.KindMessage {
-			l.whole(receipt, &sighting{
-				at: receipt.At, off: s.off, raw: s.buf[:frame.Len:frame.Len], seq: receipt.Seq,
-				local: receipt.Local, remote: receipt.Remote,
-			}, c)
+		if message {
+			got := &sighting{
+				at: receipt.At, off: s.off, raw: s.buf[:n:n], seq: receipt.Seq, local: receipt.Local, remote: receipt.Remote,
+			}
+			if c.link.ordered() {
+				l.inOrder(c.link, receipt.Direction, s.count, got)
+			} else {
+				l.whole(receipt, got, c)
+			}
+			s.count++
 		}
-		s.buf = s.buf[frame.Len:]
-		s.off += frame.Len
+		s.buf = s.buf[n:]
+		s.off += n
 	}
+}
+
+// inOrder enters a message of a connection on which the order tells what is what.
+func (l *ledger) inOrder(at *link, dir wire.Direction, n int, got *sighting) {
+	if dir == wire.Out {
+		a := l.inboundAt(at, n)
+		a.out = got
+		a.step = at.part(got.raw, n, at.inbound)
+		return
+	}
+	for _, s := range l.order {
+		if s.link != at || s.failed != nil {
+			continue
+		}
+		if n == 0 {
+			l.saw(s, got)
+			s.mute = wire.SilenceQuiet // what the reflector says to it is not an answer to one message
+			return
+		}
+		n--
+	}
+}
+
+// inboundAt returns what the reflector sent as the n-th message over a link, as far as it is known.
+func (l *ledger) inboundAt(at *link, n int) *asked {
+	for len(at.inbound) <= n {
+		a := &asked{number: l.number(), link: at, try: at.try}
+		at.inbound = append(at.inbound, a)
+		l.requests = append(l.requests, a)
+	}
+	return at.inbound[n]
+}
+
+// arrivedInOrder enters a message that came over such a connection.
+func (l *ledger) arrivedInOrder(at *link, got *sighting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.inboundAt(at, at.came)
+	a.in = got
+	if a.out == nil {
+		a.step = at.part(got.raw, at.came, at.inbound)
+	}
+	at.came++
+	l.notify()
 }
 
 // whole enters a message that the reflector received or sent, over a connection if c is not nil.
@@ -241,9 +301,6 @@ func (l *ledger) whole(receipt *wire.Receipt, got *sighting, c *conn) {
 	s := l.sent[tag.Number]
 	if !ok || s == nil {
 		return
-	}
-	if c != nil {
-		c.link = s.link
 	}
 	l.received[receipt.Seq] = s
 	l.saw(s, got)
@@ -271,32 +328,20 @@ func (l *ledger) finish() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.conns {
-		if c.link == nil {
-			c.link = l.byRemote(c.in.last)
-		}
 		if c.link == nil || len(c.in.buf) == 0 {
 			continue
 		}
 		for _, s := range l.order {
 			if s.link == c.link && s.there == nil && s.failed == nil {
+				if bytes.HasPrefix(s.raw, c.in.buf) {
+					break // the beginning of it, untouched: the rest did not come, that is all
+				}
 				r := c.in.last
 				l.saw(s, &sighting{at: r.At, off: c.in.off, raw: c.in.buf, seq: r.Seq, local: r.Local, remote: r.Remote})
 				break
 			}
 		}
 	}
-}
-
-// byRemote finds the link of a connection over which no whole message came, if its port was kept.
-func (l *ledger) byRemote(r *wire.Receipt) *link {
-	if r == nil {
-		return nil
-	}
-	tag, ok := wire.FindTag(r.Data, l.token)
-	if s := l.sent[tag.Number]; ok && s != nil {
-		return s.link
-	}
-	return nil
 }
 
 // await waits until every message is settled, the time is over or the context ends.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"nofixup/alg"
-	"nofixup/sip"
 )
 
 // flow is a planned flow with what was learnt about it.
@@ -21,6 +20,7 @@ type flow struct {
 	mapped netip.AddrPort // the source that the reflector saw last
 	nonce  string         // what the reflector's answers call themselves by; sent back, it proves the source address
 
+	gatekeeper  gatekeeper
 	unconnected int   // tcp: connections that did not come about
 	refused     error // what this computer itself refused
 }
@@ -32,15 +32,26 @@ type link struct {
 	packet net.PacketConn // udp
 	stream net.Conn       // tcp
 
+	// Of H.323, where a connection has one script and the order of messages is what tells them apart.
+	step    Step
+	try     int
+	inbound []*asked // the reflector's messages, in order; the ledger's lock
+	came    int      // how many of them arrived
+
 	mu      sync.Mutex
 	written int            // tcp: octets so far
 	mapped  netip.AddrPort // the source that the reflector saw
 }
 
+// ordered reports that messages on the link are known by their order: those of H.245 have no room for a number, and those of
+// the reflector are not numbered.
+func (l *link) ordered() bool { return l.Proto() == alg.ProtoH323 || l.Proto() == alg.ProtoH245 }
+
 func (l *link) local() netip.AddrPort { return l.Inside[0] }
 
-// send writes a message and returns where it begins in the stream of its direction, 0 for a datagram.
-func (l *link) send(raw []byte) (off int, err error) {
+// send writes a message and returns where it begins in the stream of its direction, 0 for a datagram. Over TCP it can be cut
+// after so many octets: the parts are then sent splitPause apart, each in a segment of its own.
+func (l *link) send(raw []byte, cuts ...int) (off int, err error) {
 	if l.packet != nil {
 		_, err = l.packet.WriteTo(raw, net.UDPAddrFromAddrPort(l.Inside[1]))
 		return 0, err
@@ -48,11 +59,27 @@ func (l *link) send(raw []byte) (off int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	off = l.written
-	_ = l.stream.SetWriteDeadline(time.Now().Add(writeTime))
-	n, err := l.stream.Write(raw)
-	l.written += n
-	return off, err
+	_ = l.stream.SetWriteDeadline(time.Now().Add(writeTime + time.Duration(len(cuts))*splitPause))
+	for done := 0; done < len(raw); {
+		next := len(raw)
+		if len(cuts) > 0 {
+			next, cuts = cuts[0], cuts[1:]
+		}
+		if done > 0 {
+			time.Sleep(splitPause)
+		}
+		n, err := l.stream.Write(raw[done:next])
+		l.written += n
+		if err != nil {
+			return off, err
+		}
+		done = next
+	}
+	return off, nil
 }
+
+// splitPause is between the parts of a message that is cut: long enough for each to be a segment that arrives by itself.
+const splitPause = 50 * time.Millisecond
 
 // writeTime bounds a write to a connection whose other end has stopped reading.
 const writeTime = 5 * time.Second
@@ -106,7 +133,7 @@ func (s *socket) read(take func(raw []byte, at time.Time)) {
 // was no whole message, to rest.
 func (l *link) read(take func(raw []byte, off int, at time.Time), rest func(raw []byte, off int, at time.Time)) {
 	var (
-		framer sip.Framer
+		framer = newFramer(l.Proto())
 		buf    []byte
 		off    int
 		chunk  = make([]byte, 64<<10)
@@ -115,18 +142,18 @@ func (l *link) read(take func(raw []byte, off int, at time.Time), rest func(raw 
 		n, err := l.stream.Read(chunk)
 		buf = append(buf, chunk[:n]...)
 		for len(buf) > 0 {
-			frame, ferr := framer.Next(buf)
+			n, message, ferr := framer.next(buf)
 			if ferr != nil {
-				if !errors.Is(ferr, sip.ErrShort) {
+				if !isShort(ferr) {
 					err = ferr
 				}
 				break
 			}
-			if frame.Kind == sip.KindMessage {
-				take(append([]byte(nil), buf[:frame.Len]...), off, time.Now())
+			if message {
+				take(append([]byte(nil), buf[:n]...), off, time.Now())
 			}
-			buf = buf[frame.Len:]
-			off += frame.Len
+			buf = buf[n:]
+			off += n
 		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) && len(buf) == 0 {

@@ -75,7 +75,7 @@ func (t *template) compose(step string) []byte {
 	case stepOptions, stepBracket:
 		return t.options()
 	case stepRegister:
-		return t.register(60, t.tag, 1)
+		return t.register(registrationTime, t.tag, 1)
 	case stepDeregister:
 		return t.register(0, wire.Tag{Token: t.tag.Token, Number: t.call}, t.cseq)
 	case stepInvite:

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"nofixup/alg"
+	"nofixup/h323"
 	"nofixup/sip"
 )
 
@@ -34,26 +36,35 @@ func (r *runner) narrow(ctx context.Context) {
 	r.round(ctx, round)
 }
 
-// innerAddresses returns the addresses, other than this computer's own, that stand in answers as they arrived where the
-// reflector had written another one: RFC 3581's received, which the reflector fills with the source that it saw.
+// innerAddresses returns the addresses, other than this computer's own, that stand in messages as they arrived where the
+// reflector had written the source that it saw: in received of an answer (RFC 3581), in destCallSignalAddress of a Setup.
 func (r *runner) innerAddresses() []netip.Addr {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
 	var found []netip.Addr
-	for _, m := range r.ledger.order {
-		if m.reply == nil || m.answer == nil {
-			continue
-		}
-		wrote, read := received(m.reply.raw), received(m.answer.raw)
-		if !read.IsValid() || read == wrote || read == m.link.local().Addr() || slices.Contains(found, read) {
-			continue
-		}
+	look := func(at *link, wrote, read netip.Addr) {
 		// More than a few would be a box that makes addresses up.
-		if found = append(found, read); len(found) == maxInner {
-			break
+		if read.IsValid() && read != wrote && read != at.local().Addr() && !slices.Contains(found, read) && len(found) < maxInner {
+			found = append(found, read)
+		}
+	}
+	for _, m := range r.ledger.order {
+		if m.reply != nil && m.answer != nil && m.link.Path.Proto == alg.ProtoSIP {
+			look(m.link, received(m.reply.raw), received(m.answer.raw))
+		}
+	}
+	for _, a := range r.ledger.requests {
+		if a.out != nil && a.in != nil && a.link.Path.Proto == alg.ProtoH323 {
+			look(a.link, called(a.out.raw), called(a.in.raw))
 		}
 	}
 	return found
+}
+
+// called returns the address in destCallSignalAddress of a Setup, the zero address if there is none.
+func called(raw []byte) netip.Addr {
+	to, _ := addressIn(raw, h323.FieldDestCallSignalAddress)
+	return to.Addr()
 }
 
 const maxInner = 2

@@ -44,7 +44,7 @@ type Step struct {
 	Script bool   // several messages that follow from each other, each with a name of its own
 }
 
-// Names of steps, as they appear in the evidence.
+// Names of the steps of SIP, as they appear in the evidence.
 const (
 	stepOptions    = "options"
 	stepRegister   = "register"
@@ -63,92 +63,155 @@ func shapeVia(addr netip.Addr) string { return "via " + addr.String() }
 
 // PlanOptions choose what is planned. The zero value is the default probe of everything there is.
 type PlanOptions struct {
+	Protos       []string     // alg.ProtoSIP, alg.ProtoH323, alg.ProtoRAS; nil means all
 	Families     []int        // 4, 6; nil means both
 	ViaAddresses []netip.Addr // addresses of NATs on the way, tested as the client's own
+	Thorough     bool         // also what takes long, or leaves something behind for a while
 }
 
 // NewPlan plans a probe of the targets.
 func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 	var p Plan
-	for _, control := range []bool{false, true} {
-		for _, t := range targets {
-			if t.Transport != "udp" && t.Transport != "tcp" || control != (t.Service == wire.ServiceNeutral) || !control && t.Service != wire.ServiceSIP {
-				continue
-			}
-			family := 4
-			if t.Addr.Addr().Is6() {
-				family = 6
-			}
-			if opts.Families != nil && !slices.Contains(opts.Families, family) {
-				continue
-			}
-			if control && p.fallback(t, family) {
-				continue
-			}
-			for _, source := range []alg.SourcePort{5060, alg.Ephemeral} {
-				p.Flows = append(p.Flows, PlannedFlow{Target: t.Addr, Path: alg.Path{
-					Proto: "sip", Transport: t.Transport, Family: family, Port: t.Addr.Port(), SourcePort: source, Control: control,
-				}})
+	for _, proto := range protocols {
+		offered := slices.ContainsFunc(targets, func(t wire.Target) bool { return t.Service == proto.service })
+		if !offered || opts.Protos != nil && !slices.Contains(opts.Protos, proto.name) {
+			continue
+		}
+		for _, service := range []string{proto.service, wire.ServiceNeutral} {
+			for _, t := range targets {
+				if t.Service == service && slices.Contains(proto.transports, t.Transport) {
+					p.target(proto, t, opts.Families)
+				}
 			}
 		}
 	}
 	// The answers of the first round let every later message prove its source address to the reflector, which answers
 	// an unproven one only a few times.
-	p.round("contact", []Step{{Name: stepOptions, Shape: alg.ShapeLocal}})
-	p.round("local addresses", []Step{
-		{Name: stepRegister, Shape: alg.ShapeLocal},
-		{Name: stepInvite, Shape: alg.ShapeLocal},
-		{Name: stepCanary, Shape: alg.ShapeLocal},
-		{Name: stepMessage, Shape: alg.ShapeLocal},
-		{Name: stepSubscribe, Shape: alg.ShapeLocal},
+	p.round("contact", stepsOf{
+		alg.ProtoSIP:  {{Name: stepOptions, Shape: alg.ShapeLocal}},
+		alg.ProtoRAS:  {{Name: stepGRQ, Shape: alg.ShapeLocal}},
+		alg.ProtoH323: {{Name: stepFacility, Shape: alg.ShapeLocal}},
 	})
-	p.round("calls", []Step{
-		{Name: stepCall, Shape: alg.ShapeLocal, Script: true},
-		{Name: stepCancel, Shape: alg.ShapeLocal, Script: true},
-		{Name: stepCalled, Shape: alg.ShapeLocal, Script: true},
+	p.round("local addresses", stepsOf{
+		alg.ProtoSIP: {
+			{Name: stepRegister, Shape: alg.ShapeLocal},
+			{Name: stepInvite, Shape: alg.ShapeLocal},
+			{Name: stepCanary, Shape: alg.ShapeLocal},
+			{Name: stepMessage, Shape: alg.ShapeLocal},
+			{Name: stepSubscribe, Shape: alg.ShapeLocal},
+		},
+		alg.ProtoH323: {
+			{Name: stepSetup, Shape: alg.ShapeLocal, Script: true},
+			{Name: stepSetup27, Shape: alg.ShapeLocal, Script: true},
+			{Name: stepSetup12, Shape: alg.ShapeLocal, Script: true},
+			{Name: stepSetup7, Shape: alg.ShapeLocal, Script: true},
+			{Name: stepSetupH245, Shape: alg.ShapeLocal, Script: true},
+		},
 	})
-	p.round("outer addresses", append([]Step{
+	p.round("calls", stepsOf{
+		alg.ProtoSIP: {
+			{Name: stepCall, Shape: alg.ShapeLocal, Script: true},
+			{Name: stepCancel, Shape: alg.ShapeLocal, Script: true},
+			{Name: stepCalled, Shape: alg.ShapeLocal, Script: true},
+		},
+		alg.ProtoH323: {
+			{Name: stepCalled, Shape: alg.ShapeLocal, Script: true},
+			{Name: stepSplitHeader, Shape: alg.ShapeLocal, Script: true},
+			{Name: stepSplitMiddle, Shape: alg.ShapeLocal, Script: true},
+			{Name: stepSetupPair, Shape: alg.ShapeLocal, Script: true},
+		},
+	})
+	outer := viaSteps(opts.ViaAddresses)
+	if opts.Thorough {
+		p.round("registration", stepsOf{alg.ProtoRAS: {{Name: stepRRQ, Shape: alg.ShapeLocal}}})
+		outer[alg.ProtoRAS] = append(outer[alg.ProtoRAS], Step{Name: stepARQ, Shape: alg.ShapeLocal})
+	}
+	outer[alg.ProtoSIP] = append([]Step{
 		{Name: stepInvite, Shape: alg.ShapePublic},
 		{Name: stepCalled, Shape: alg.ShapePublic, Script: true},
-	}, viaSteps(opts.ViaAddresses)...))
+	}, outer[alg.ProtoSIP]...)
+	outer[alg.ProtoRAS] = append([]Step{{Name: stepGRQ, Shape: alg.ShapePublic}}, outer[alg.ProtoRAS]...)
+	outer[alg.ProtoH323] = append([]Step{{Name: stepSetup, Shape: alg.ShapePublic, Script: true}}, outer[alg.ProtoH323]...)
+	p.round("outer addresses", outer)
 	// What breaks the rules comes last: it can get the client banned.
-	p.round("without addresses", []Step{{
-		Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq",
-	}})
+	p.round("without addresses", stepsOf{
+		alg.ProtoSIP:  {{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}},
+		alg.ProtoH323: {{Name: stepSetup, Shape: alg.ShapeNone, Script: true}},
+	})
 	shapes := []string{alg.ShapeLocal}
 	for _, a := range opts.ViaAddresses {
 		shapes = append(shapes, shapeVia(a))
 	}
 	p.farewell(shapes...)
+	if opts.Thorough {
+		p.Farewell.Steps = append(p.Farewell.Steps, p.spread(stepsOf{alg.ProtoRAS: {{Name: stepURQ, Shape: alg.ShapeLocal}}})...)
+	}
 	return p
 }
 
-// fallback reports whether there is a control of this transport and family already: one is enough, and a further neutral
-// port over TCP is where it goes if the way to the first is closed.
-func (p *Plan) fallback(t wire.Target, family int) (found bool) {
+// fallback reports whether there is a control of this protocol, transport and family already: one is enough, and a further
+// neutral port over TCP is where it goes if the way to the first is closed.
+func (p *Plan) fallback(path alg.Path, to netip.AddrPort) (found bool) {
 	for i := range p.Flows {
 		f := &p.Flows[i]
-		if f.Path.Control && f.Path.Transport == t.Transport && f.Path.Family == family {
+		was := f.Path
+		if was.Control && was.Proto == path.Proto && was.Transport == path.Transport && was.Family == path.Family {
 			found = true
-			if t.Transport == "tcp" {
-				f.Fallbacks = append(f.Fallbacks, t.Addr)
+			if path.Transport == "tcp" {
+				f.Fallbacks = append(f.Fallbacks, to)
 			}
 		}
 	}
 	return found
 }
 
+// protocols says what is tested: which service of a reflector takes it, over what, and from which source ports. An application
+// gateway for SIP may go by the source port; endpoints of H.323 have none of their own.
+var protocols = []protocol{
+	{alg.ProtoSIP, wire.ServiceSIP, []string{"udp", "tcp"}, []alg.SourcePort{5060, alg.Ephemeral}},
+	{alg.ProtoH323, wire.ServiceH225, []string{"tcp"}, []alg.SourcePort{alg.Ephemeral}},
+	{alg.ProtoRAS, wire.ServiceRAS, []string{"udp"}, []alg.SourcePort{alg.Ephemeral}},
+}
+
+type protocol struct {
+	name, service string
+	transports    []string
+	sources       []alg.SourcePort
+}
+
+// target adds the flows of a protocol to a target.
+func (p *Plan) target(proto protocol, t wire.Target, families []int) {
+	path := alg.Path{
+		Proto: proto.name, Transport: t.Transport, Family: 4, Port: t.Addr.Port(), Control: t.Service == wire.ServiceNeutral,
+	}
+	if t.Addr.Addr().Is6() {
+		path.Family = 6
+	}
+	if families != nil && !slices.Contains(families, path.Family) || path.Control && p.fallback(path, t.Addr) {
+		return
+	}
+	for _, path.SourcePort = range proto.sources {
+		p.Flows = append(p.Flows, PlannedFlow{Target: t.Addr, Path: path})
+	}
+}
+
+// stepsOf are steps by the protocol of the flows that they go over.
+type stepsOf map[string][]Step
+
 // viaSteps are sent with the address of a NAT on the way as the client's own.
-func viaSteps(addrs []netip.Addr) []Step {
-	var steps []Step
+func viaSteps(addrs []netip.Addr) stepsOf {
+	steps := stepsOf{}
 	for _, a := range addrs {
-		steps = append(steps, Step{Name: stepInvite, Shape: shapeVia(a)}, Step{Name: stepRegister, Shape: shapeVia(a)})
+		shape := shapeVia(a)
+		steps[alg.ProtoSIP] = append(steps[alg.ProtoSIP], Step{Name: stepInvite, Shape: shape}, Step{Name: stepRegister, Shape: shape})
+		steps[alg.ProtoRAS] = append(steps[alg.ProtoRAS], Step{Name: stepGRQ, Shape: shape})
+		steps[alg.ProtoH323] = append(steps[alg.ProtoH323], Step{Name: stepSetup, Shape: shape, Script: true})
 	}
 	return steps
 }
 
 // round adds a round with the steps on every flow that they fit.
-func (p *Plan) round(name string, steps []Step) {
+func (p *Plan) round(name string, steps stepsOf) {
 	p.Rounds = append(p.Rounds, Round{Name: name, Steps: p.spread(steps)})
 }
 
@@ -156,15 +219,15 @@ func (p *Plan) round(name string, steps []Step) {
 func (p *Plan) farewell(shapes ...string) {
 	p.Farewell.Name = "goodbye"
 	for _, shape := range shapes {
-		p.Farewell.Steps = append(p.Farewell.Steps, p.spread([]Step{{Name: stepDeregister, Shape: shape}})...)
+		p.Farewell.Steps = append(p.Farewell.Steps, p.spread(stepsOf{alg.ProtoSIP: {{Name: stepDeregister, Shape: shape}}})...)
 	}
 }
 
 // spread puts the steps on every flow that they fit.
-func (p *Plan) spread(steps []Step) []Step {
+func (p *Plan) spread(steps stepsOf) []Step {
 	var out []Step
 	for i, f := range p.Flows {
-		for _, s := range steps {
+		for _, s := range steps[f.Path.Proto] {
 			if addr, ok := strings.CutPrefix(s.Shape, "via "); ok {
 				if a, err := netip.ParseAddr(addr); err != nil || a.Is6() != (f.Path.Family == 6) {
 					continue

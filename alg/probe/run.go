@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"nofixup/alg"
@@ -45,6 +46,7 @@ var ErrNoTarget = errors.New("the reflector offers no address that fits")
 const (
 	pace     = 15 * time.Millisecond // between two messages of one flow: the order on the way stays the order of sending
 	maxTries = 32                    // of one step; up to 50 % loss fewer prove a drop, above nothing does
+	goodbyes = 64                    // messages that the budget must still hold at the end
 	goodbye  = time.Second           // for ending registrations and the session when the run is cut short
 )
 
@@ -88,11 +90,13 @@ type runner struct {
 	trials  []alg.Trial
 	notes   []string
 	local   netip.Addr
-	inner   []netip.Addr // what an inner NAT is known by, as found out
+	inner   []netip.Addr         // what an inner NAT is known by, as found out
+	reached map[netip.Addr]error // addresses of the reflector that were tried over HTTPS
 	ports   *portWalk
 	total   int // steps planned
 	settled int // steps done
 	soFar   alg.Overall
+	reserve int // messages kept for the end
 
 	mu      sync.Mutex
 	number  uint32
@@ -125,7 +129,7 @@ func (r *runner) open(ctx context.Context) error {
 		return err
 	}
 	r.client, r.session = client, session
-	r.ledger = newLedger(session.Grant.Token)
+	r.ledger = newLedger(session.Grant.Token, r.nextNumber)
 	before := time.Now()
 	if _, err := session.Receipts(ctx, 0, 0); err != nil {
 		r.end()
@@ -144,6 +148,7 @@ func (r *runner) bind(ctx context.Context) error {
 	type key struct {
 		family int
 		port   alg.SourcePort
+		ras    bool // a gatekeeper is asked from a port of its own
 	}
 	sockets, failed := map[key]*socket{}, map[key]error{}
 	var noRoute error
@@ -152,7 +157,7 @@ func (r *runner) bind(ctx context.Context) error {
 		if err != nil {
 			// An address family without a way there is not tested, and not asked for either.
 			noRoute = err
-			r.notes = append(r.notes, fmt.Sprintf("IPv%d was not tested: %v", p.Path.Family, err))
+			r.note(fmt.Sprintf("IPv%d was not tested: %v", p.Path.Family, err))
 			continue
 		}
 		if !r.local.IsValid() || local.Is4() {
@@ -163,7 +168,7 @@ func (r *runner) bind(ctx context.Context) error {
 		if p.Path.Transport != "udp" {
 			continue
 		}
-		k := key{p.Path.Family, p.Path.SourcePort}
+		k := key{p.Path.Family, p.Path.SourcePort, p.Path.Proto == alg.ProtoRAS}
 		if sockets[k] == nil && failed[k] == nil {
 			s, err := openSocket(ctx, r.cfg.Network, local, p.Path.SourcePort)
 			if err != nil {
@@ -222,14 +227,25 @@ func (r *runner) source(ctx context.Context, p PlannedFlow) (netip.Addr, error) 
 		}
 		return r.cfg.Source, nil
 	}
-	return localAddr(ctx, r.cfg.Network, p.Target)
+	local, err := localAddr(ctx, r.cfg.Network, p.Target)
+	switch {
+	case err != nil:
+		return local, fmt.Errorf("this computer has no way there (%w)", innermost(err))
+	case local.IsLinkLocalUnicast() && !p.Target.Addr().IsLinkLocalUnicast():
+		return local, errors.New("this computer has no address for it but a link-local one")
+	}
+	return local, r.reachable(ctx, p.Target.Addr(), local)
 }
 
 func socketReason(port alg.SourcePort, err error) string {
 	if port == alg.Ephemeral {
-		return "no socket: " + err.Error()
+		return "no socket: " + innermost(err).Error()
 	}
-	return fmt.Sprintf("source port %s cannot be used on this computer: %v", port, err)
+	reason := fmt.Sprintf("source port %s cannot be used on this computer: %v", port, innermost(err))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		reason += " (end the softphone or other program that has it)"
+	}
+	return reason
 }
 
 // work carries out the plan.
@@ -253,6 +269,7 @@ func (r *runner) work(ctx context.Context) {
 			}
 		}
 	}
+	r.reserve = min(goodbyes, r.session.Grant.Budget.Messages/8)
 	for _, round := range r.plan.Rounds {
 		if ctx.Err() != nil {
 			break
@@ -262,6 +279,7 @@ func (r *runner) work(ctx context.Context) {
 	}
 	r.narrow(ctx)
 	// Whatever happened, no registration stays behind: a gateway keeps a pinhole for as long as one lives.
+	r.reserve = 0
 	bye := ctx
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
@@ -345,10 +363,14 @@ func (r *runner) ready(s Step) bool {
 	switch {
 	case s.Name == stepDeregister:
 		return r.registration(f, s.Shape) != nil
-	case s.Script && r.session.Grant.Budget.Actions == 0:
+	case s.Name == stepARQ || s.Name == stepURQ:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return f.gatekeeper.endpoint != ""
+	case s.Name == stepCalled && r.session.Grant.Budget.Actions == 0 || s.Name == stepCall && r.session.Grant.Budget.Actions == 0:
 		r.note("this reflector sends nothing of its own accord: calls were not tested")
 		return false
-	case s.Shape == alg.ShapeLocal && !s.Script:
+	case s.Shape == alg.ShapeLocal && (!s.Script || f.plan.Path.Proto == alg.ProtoH323):
 		return true
 	case s.Shape == alg.ShapePublic:
 		return mapped.IsValid() && (mapped.Addr() != f.local || f.udp != nil && mapped != f.udp.local())

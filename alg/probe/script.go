@@ -2,6 +2,8 @@ package probe
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"slices"
 	"strconv"
 
@@ -18,9 +20,12 @@ const (
 )
 
 // messages returns the names that the messages of a step bear in the evidence, those that only answer left out.
-func (s Step) messages() []string {
+func (s Step) messages(proto string) []string {
 	if !s.Script {
 		return []string{s.Name}
+	}
+	if names, ok := callMessages[s.Name]; ok && proto == alg.ProtoH323 {
+		return names
 	}
 	var names []string
 	switch s.Name {
@@ -107,9 +112,7 @@ func (r *runner) insist(ctx context.Context, l *link, first int, send func(try i
 			return false
 		}
 		// What else goes this way tells a drop from a line that is dead.
-		r.one(ctx, l, Step{
-			Flow: slices.Index(r.flows, l.flow), Name: stepBracket, Shape: alg.ShapeLocal, Role: alg.RoleBracket,
-		}, try)
+		r.one(ctx, l, r.bracket(slices.Index(r.flows, l.flow)), try)
 	}
 }
 
@@ -230,7 +233,9 @@ func (r *runner) ask(ctx context.Context, l *link, s Step, try int, action wire.
 	a := &asked{number: action.Number, link: l, step: s, try: try}
 	r.ledger.expect(a)
 	if _, err := r.session.Act(ctx, action); err != nil {
-		if ctx.Err() == nil {
+		var status *wire.StatusError
+		// That an address has not proven itself follows from answers that do not arrive, which the paths tell.
+		if ctx.Err() == nil && !(errors.As(err, &status) && status.Code == http.StatusForbidden) {
 			r.note("the reflector did not send " + s.Name + ": " + err.Error())
 		}
 		return nil
@@ -279,6 +284,7 @@ func (r *runner) called(a *asked, got *sighting) {
 
 // scriptDone reports whether every message of a script got through in some try.
 func (r *runner) scriptDone(s Step, noAnswers bool) bool {
+	proto := r.flows[s.Flow].plan.Path.Proto
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
 	done := map[string]bool{}
@@ -292,7 +298,7 @@ func (r *runner) scriptDone(s Step, noAnswers bool) bool {
 			done[a.step.Name] = true
 		}
 	}
-	for _, name := range s.messages() {
+	for _, name := range s.messages(proto) {
 		if !done[name] {
 			return noAnswers // without anything on the way in a script ends early
 		}

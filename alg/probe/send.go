@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"nofixup/alg"
+	"nofixup/h323"
 	"nofixup/reflector/wire"
 	"nofixup/sip"
 )
@@ -32,7 +32,7 @@ func (r *runner) send(ctx context.Context, batch []attempt) {
 		}
 		f := r.flows[i]
 		wg.Go(func() {
-			bracket := Step{Flow: i, Name: stepBracket, Shape: alg.ShapeLocal, Role: alg.RoleBracket}
+			bracket := r.bracket(i)
 			mark := r.ledger.mark()
 			last := 0 // try of the last message that wants a bracket behind it
 			for n := 0; ; n++ {
@@ -43,7 +43,7 @@ func (r *runner) send(ctx context.Context, batch []attempt) {
 					}
 					more = true
 					try := a.first + n
-					if try > 1 && !a.Script || a.Breaks != "" {
+					if try > 1 && (!a.Script || f.plan.Path.Proto == alg.ProtoH323) || a.Breaks != "" {
 						r.post(ctx, f, bracket, try)
 						last = try
 					}
@@ -78,10 +78,10 @@ func (r *runner) post(ctx context.Context, f *flow, s Step, try int) {
 		return
 	}
 	defer l.abort()
+	l.step, l.try = s, try
 	if s.Shape == alg.ShapePublic {
 		// Which port the NAT gives to this connection only a message over it tells.
-		bracket := Step{Flow: s.Flow, Name: stepBracket, Shape: alg.ShapeLocal, Role: alg.RoleBracket}
-		if m := r.one(ctx, l, bracket, try); m != nil {
+		if m := r.one(ctx, l, r.bracket(s.Flow), try); m != nil {
 			r.ledger.await(ctx, []*sent{m}, r.patience("tcp"))
 		}
 	}
@@ -92,7 +92,11 @@ func (r *runner) post(ctx context.Context, f *flow, s Step, try int) {
 // carryOut sends the message of a step, or works through its script.
 func (r *runner) carryOut(ctx context.Context, l *link, s Step, try int) {
 	if s.Script {
-		r.script(ctx, l, s, try)
+		if l.ordered() {
+			r.h323Script(ctx, l, s, try)
+		} else {
+			r.script(ctx, l, s, try)
+		}
 		return
 	}
 	r.one(ctx, l, s, try)
@@ -110,27 +114,15 @@ func (r *runner) dial(ctx context.Context, f *flow) *link {
 	if f.plan.Path.SourcePort != alg.Ephemeral || r.cfg.Source.IsValid() {
 		from = netip.AddrPortFrom(f.local, uint16(f.plan.Path.SourcePort)).String()
 	}
-	limit, cancel := context.WithTimeout(ctx, connectTime+4*r.rtt)
-	defer cancel()
-	stream, err := r.cfg.Network.DialContext(limit, "tcp", from, f.plan.Target.String())
+	l, err := r.connect(ctx, f, from, f.plan.Target, nil)
 	if err == nil {
-		var local netip.AddrPort
-		if local, err = addrPort(stream.LocalAddr()); err == nil {
-			l := r.newLink(f, local)
-			l.stream = stream
-			r.wg.Go(func() {
-				l.read(func(raw []byte, off int, at time.Time) { r.arrived(&sighting{at: at, off: off, raw: raw}) },
-					func(raw []byte, off int, at time.Time) { r.ledger.leftover(l, &sighting{at: at, off: off, raw: raw}) })
-			})
-			return l
-		}
-		stream.Close()
+		return l
 	}
 	switch {
 	case ctx.Err() != nil:
-	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES):
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EINVAL):
 		r.mu.Lock()
-		f.refused = fmt.Errorf("source port %s cannot be used on this computer: %w", f.plan.Path.SourcePort, err)
+		f.refused = errors.New(socketReason(f.plan.Path.SourcePort, err))
 		r.mu.Unlock()
 	default:
 		r.mu.Lock()
@@ -139,6 +131,37 @@ func (r *runner) dial(ctx context.Context, f *flow) *link {
 		r.trial(alg.TrialConnect, f.plan, f.local, connectReason(err))
 	}
 	return nil
+}
+
+// connect opens a connection of a flow; one that another link announced belongs to that.
+func (r *runner) connect(ctx context.Context, f *flow, from string, to netip.AddrPort, parent *link) (*link, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime+4*r.rtt)
+	defer cancel()
+	stream, err := r.cfg.Network.DialContext(ctx, "tcp", from, to.String())
+	if err != nil {
+		return nil, err
+	}
+	local, err := addrPort(stream.LocalAddr())
+	if err != nil {
+		stream.Close()
+		return nil, err
+	}
+	l := r.newLink(f, local)
+	l.stream = stream
+	l.Inside[1] = to
+	if parent != nil {
+		l.Parent, l.step, l.try = parent.ID, parent.step, parent.try
+	}
+	take := func(raw []byte, off int, at time.Time) { r.arrived(&sighting{at: at, off: off, raw: raw}) }
+	if l.ordered() {
+		take = func(raw []byte, off int, at time.Time) {
+			r.ledger.arrivedInOrder(l, &sighting{at: at, off: off, raw: raw})
+		}
+	}
+	r.wg.Go(func() {
+		l.read(take, func(raw []byte, off int, at time.Time) { r.ledger.leftover(l, &sighting{at: at, off: off, raw: raw}) })
+	})
+	return l, nil
 }
 
 // connectReason says in a few words why a connection did not come about.
@@ -150,18 +173,30 @@ func connectReason(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "nobody answers"
 	}
-	return err.Error()
+	return innermost(err).Error()
+}
+
+// innermost is the error without what the layers in between say of addresses that everybody knows here.
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }
 
 // connectTime is how long a connection may take, beside the round trips: long enough for the second SYN.
 const connectTime = 1500 * time.Millisecond
 
-// registration is the last REGISTER of a shape that reached the reflector on a flow, nil if none did.
+// registration is the last REGISTER of a shape that was sent on a flow, nil if none was. Whether it arrived may not be known
+// yet when the run is cut short.
 func (r *runner) registration(f *flow, shape string) *sent {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
 	for _, m := range slices.Backward(r.ledger.order) {
-		if m.link.flow == f && m.step.Name == stepRegister && m.step.Shape == shape && m.there != nil {
+		if m.link.flow == f && m.step.Name == stepRegister && m.step.Shape == shape && m.failed == nil {
 			return m
 		}
 	}
@@ -195,6 +230,12 @@ func (r *runner) one(ctx context.Context, l *link, s Step, try int) *sent {
 	if !ok || ctx.Err() != nil {
 		return nil
 	}
+	switch l.Path.Proto {
+	case alg.ProtoH323:
+		return r.newCall(l, s, try, own).send(s.Name, h323.FacilityBody{})
+	case alg.ProtoRAS:
+		return r.rasRequest(l, s, try, own)
+	}
 	t := r.template(l, own)
 	m := &sent{number: t.tag.Number, link: l, step: s, try: try}
 	switch s.Name {
@@ -216,11 +257,12 @@ func (r *runner) one(ctx context.Context, l *link, s Step, try int) *sent {
 	return m
 }
 
-// spent reports that the session's budget would not hold the receipts of another message and its answer.
+// spent reports that the session's budget would not hold the receipts of another message and its answer. Some of it is kept
+// for the end.
 func (r *runner) spent() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return 2*int(r.number+1) > r.session.Grant.Budget.Messages || r.number >= wire.MaxNumber
+	return 2*(int(r.number)+1+r.reserve) > r.session.Grant.Budget.Messages || r.number >= wire.MaxNumber
 }
 
 // nextNumber numbers a message.
@@ -241,15 +283,24 @@ func (r *runner) template(l *link, own netip.AddrPort) template {
 	}
 }
 
-// transmit enters a message into the ledger and sends it. That the system refuses to send is no evidence of anything on
-// the path: the message then counts as never sent.
-func (r *runner) transmit(m *sent) {
-	m.at = time.Now()
-	r.ledger.add(m)
-	off, err := m.link.send(m.raw)
+// transmit enters a message into the ledger and sends it, with what follows in the same segment. That the system refuses to
+// send is no evidence of anything on the path: the message then counts as never sent.
+func (r *runner) transmit(m *sent, more ...*sent) {
+	all := append([]*sent{m}, more...)
+	var raw []byte
+	now := time.Now()
+	for _, m := range all {
+		m.at = now
+		raw = append(raw, m.raw...)
+		r.ledger.add(m)
+	}
+	off, err := m.link.send(raw, m.cuts...)
 	r.ledger.mu.Lock()
-	m.off, m.failed = off, err
-	r.ledger.mu.Unlock()
+	defer r.ledger.mu.Unlock()
+	for _, m := range all {
+		m.off, m.failed = off, err
+		off += len(m.raw)
+	}
 }
 
 // arrived takes a message that a socket or a connection brought.
@@ -265,6 +316,10 @@ func (r *runner) arrived(got *sighting) {
 
 // answered takes the answer to a message of ours: an INVITE's sender acknowledges it.
 func (r *runner) answered(m *sent, got *sighting) {
+	if m.link.Path.Proto == alg.ProtoRAS {
+		r.confirmed(m, got)
+		return
+	}
 	response, request := sip.Parse(got.raw), sip.Parse(m.raw)
 	if tag, ok := response.Find("to.tag"); ok {
 		r.mu.Lock()

@@ -74,7 +74,11 @@ func (t *text) findings() {
 		}
 		where += fmt.Sprintf(", source port %s: %s", strings.Join(p.sources, " and "), strings.Join(p.messages, ", "))
 		t.wrapped(4, "", where)
-		t.octets(p, pairs)
+		if hasLines(p.Proto) {
+			t.octets(p, pairs)
+		} else {
+			t.leaves(p, pairs)
+		}
 		if !slices.Contains(told, p.ID) {
 			told = append(told, p.ID)
 			t.wrapped(12, "    effect", p.Symptom)

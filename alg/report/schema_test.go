@@ -171,6 +171,41 @@ func TestSchemaFull(t *testing.T) {
 	covered(t, "report", schema, schema, report)
 }
 
+// Whatever a finding or a trial can be is allowed.
+func TestSchemaKinds(t *testing.T) {
+	s := compileSchema(t)
+	for _, kind := range []alg.ChangeKind{
+		"", alg.ChangeAltered, alg.ChangeInserted, alg.ChangeRemoved, alg.ChangeReformatted, alg.ChangeReordered, alg.ChangeMissed,
+	} {
+		r := full()
+		r.Findings[0].Kind = kind
+		if err := validate(s, toJSON(t, r)); err != nil {
+			t.Errorf("finding of kind %q: %v", kind, err)
+		}
+	}
+	raw, err := os.ReadFile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{alg.TrialSocket, alg.TrialStep, alg.TrialConnect, alg.TrialH245} {
+		r := full()
+		r.Trials[0].Kind = kind
+		if err := validate(s, toJSON(t, r)); err != nil {
+			t.Errorf("trial of kind %q: %v", kind, err)
+		}
+		if !bytes.Contains(raw, []byte(kind+": ")) {
+			t.Errorf("the schema does not say what a trial of kind %q is", kind)
+		}
+	}
+	for _, proto := range []string{alg.ProtoSIP, alg.ProtoH323, alg.ProtoRAS} {
+		r := full()
+		r.Findings[0].Proto, r.Paths[0].Proto, r.Trials[0].Path.Proto, r.Evidence.Flows[0].Path.Proto = proto, proto, proto, proto
+		if err := validate(s, toJSON(t, r)); err != nil {
+			t.Errorf("%s: %v", proto, err)
+		}
+	}
+}
+
 // covered asserts that the schema names every property of v and has a type or description for it.
 func covered(t *testing.T, path string, root, schema map[string]any, v any) {
 	t.Helper()

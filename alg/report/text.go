@@ -98,19 +98,7 @@ func (t *text) labelled(indent int, first, style, paragraph string) {
 
 func (t *text) verdict() {
 	r := t.report
-	protos := map[string]bool{}
-	for _, p := range r.Paths {
-		protos[clean(strings.ToUpper(p.Proto))] = true
-	}
-	what := "nothing"
-	if len(protos) > 0 {
-		var names []string
-		for p := range protos {
-			names = append(names, p)
-		}
-		slices.Sort(names)
-		what = strings.Join(names, " and ")
-	}
+	what := t.protos(func(alg.PathResult) bool { return true })
 	between := "between here and the reflector"
 	if r.Network.Local.IsValid() && r.Network.Reflector.IsValid() {
 		between = fmt.Sprintf("between %s and %s", r.Network.Local, r.Network.Reflector)
@@ -119,7 +107,7 @@ func (t *text) verdict() {
 	case alg.OverallClean:
 		t.headline("CLEAN", green, fmt.Sprintf("%s passes untouched %s, in both directions", what, between))
 	case alg.OverallInterference:
-		t.headline("INTERFERENCE", red, t.deed(what, between))
+		t.headline("INTERFERENCE", red, t.deed(between))
 	default:
 		t.headline("INCONCLUSIVE", yellow, fmt.Sprintf("it could not be told whether %s passes untouched %s", what, between))
 	}
@@ -132,23 +120,63 @@ func (t *text) headline(verdict, color, what string) {
 	t.labelled(len(verdict)+2, verdict, bold+";"+color, what)
 }
 
+// protos names the protocols of the paths that match, and the transport where not all of the protocol do: "SIP over UDP".
+func (t *text) protos(match func(alg.PathResult) bool) string {
+	type kind struct{ proto, transport string }
+	matched, other := map[kind]bool{}, map[string]bool{}
+	for _, p := range t.report.Paths {
+		k := kind{p.Proto, p.Transport}
+		switch {
+		case p.Control:
+		case match(p):
+			matched[k] = true
+		}
+	}
+	for _, p := range t.report.Paths {
+		if !p.Control && !matched[kind{p.Proto, p.Transport}] {
+			other[p.Proto] = true
+		}
+	}
+	var names []string
+	for k := range matched {
+		name := clean(alg.ProtoName(k.proto))
+		if other[k.proto] {
+			name += " over " + clean(strings.ToUpper(k.transport))
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	switch names = slices.Compact(names); len(names) {
+	case 0:
+		return "nothing"
+	case 1:
+		return names[0]
+	default:
+		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	}
+}
+
 // deed says in a few words what happens.
-func (t *text) deed(what, between string) string {
+func (t *text) deed(between string) string {
 	worst := alg.Clean
 	for _, p := range t.report.Paths {
-		worst = worst.Worse(p.Outbound).Worse(p.Inbound)
+		for _, v := range []alg.Verdict{p.Outbound, p.Inbound} {
+			if v == alg.Altered { // what users must know first
+				worst = alg.Altered
+			} else if worst != alg.Altered {
+				worst = worst.Worse(v)
+			}
+		}
 	}
-	altered := slices.ContainsFunc(t.report.Paths, func(p alg.PathResult) bool {
-		return p.Outbound == alg.Altered || p.Inbound == alg.Altered
-	})
-	switch {
-	case altered:
+	what := t.protos(func(p alg.PathResult) bool { return p.Outbound == worst || p.Inbound == worst })
+	switch worst {
+	case alg.Altered:
 		return fmt.Sprintf("something %s rewrites %s", between, what)
-	case worst == alg.Dropped:
+	case alg.Dropped:
 		return fmt.Sprintf("something %s drops %s messages", between, what)
-	case worst == alg.Blocked:
+	case alg.Blocked:
 		return fmt.Sprintf("%s is blocked %s", what, between)
-	case worst == alg.Inspected:
+	case alg.Inspected:
 		return fmt.Sprintf("something %s reads %s, though it changed no octet of it", between, what)
 	default:
 		return fmt.Sprintf("%s does not pass untouched %s", what, between)

@@ -13,6 +13,7 @@ import (
 
 	"nofixup/alg"
 	"nofixup/alg/report"
+	"nofixup/h323"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -44,8 +45,12 @@ func (s *scene) nat() *scene {
 	return s
 }
 
-// flow adds a flow and returns its number.
+// flow adds a flow of SIP and returns its number.
 func (s *scene) flow(port uint16, source alg.SourcePort, control bool) int {
+	return s.flowOf(alg.ProtoSIP, "udp", port, source, control)
+}
+
+func (s *scene) flowOf(proto, transport string, port uint16, source alg.SourcePort, control bool) int {
 	local, remote := s.network.Local, s.network.Reflector
 	family := 4
 	if local.Is6() {
@@ -58,7 +63,7 @@ func (s *scene) flow(port uint16, source alg.SourcePort, control bool) int {
 	f := alg.Flow{
 		ID: len(s.evidence.Flows) + 1,
 		Path: alg.Path{
-			Proto: "sip", Transport: "udp", Family: family, Port: port, SourcePort: source, Control: control,
+			Proto: proto, Transport: transport, Family: family, Port: port, SourcePort: source, Control: control,
 		},
 		Inside:  [2]netip.AddrPort{netip.AddrPortFrom(local, uint16(from)), netip.AddrPortFrom(remote, port)},
 		Outside: [2]netip.AddrPort{netip.AddrPortFrom(local, uint16(from)), netip.AddrPortFrom(remote, port)},
@@ -185,6 +190,73 @@ func changed(sent, got string) *scene {
 	return s
 }
 
+// wire is a message of H.323.
+func wire(raw []byte, _ []h323.Span, err error) string {
+	if err != nil {
+		panic(err) // what goes in stands below
+	}
+	return string(raw)
+}
+
+// setup is a Setup from an address, with as many extension bits.
+func setup(own netip.Addr, bits int) string {
+	at := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(own, port) }
+	return wire(h323.CallMessage{ID: [16]byte{1}, Body: h323.SetupBody{
+		ExtensionBits: bits, Source: []h323.Alias{{Kind: h323.AliasH323ID, Value: "alice"}},
+		SourceCallSignalAddress: at(40100), H245Address: at(40108),
+		FastStart: []h323.Channel{
+			{Number: 1, MediaControl: at(40001)},
+			{Number: 2, Reverse: true, Media: at(40000), MediaControl: at(40001)},
+			{Number: 3, Codec: h323.CodecH261, MediaControl: at(40003)},
+			{Number: 4, Codec: h323.CodecH261, Reverse: true, Media: at(40002), MediaControl: at(40003)},
+		},
+	}}.Append(nil))
+}
+
+// h323Scene is a Linux gateway with its H.323 helper on.
+func h323Scene() *scene {
+	s := newScene().nat()
+	private, public := string(s.network.Local.AsSlice()), string(s.network.Public.AsSlice())
+	main, control := s.flowOf(alg.ProtoH323, "tcp", 1720, alg.Ephemeral, false), s.flowOf(alg.ProtoH323, "tcp", 11720, alg.Ephemeral, true)
+	release := wire(h323.CallMessage{ID: [16]byte{1}, Body: h323.ReleaseBody{}}.Append(nil))
+	good := func(tries int) {
+		for _, f := range []int{control, main} {
+			s.send(f, true, "release", tries, release, &release)
+			s.send(f, false, "release", tries, release, &release)
+		}
+	}
+	good(20)
+	sent := setup(s.network.Local, 28)
+	got := strings.NewReplacer(private, public, "\x9c\xac", "\xa0\x00").Replace(sent)
+	s.send(main, true, alg.StepSetup, 1, sent, &got)
+	s.send(main, true, alg.StepSetupSplitMiddle, 1, sent, &sent)
+	s.send(control, true, alg.StepSetup, 1, sent, &sent)
+	// Of this one the gateway finds one address alone.
+	sent = setup(s.network.Local, 27)
+	from := strings.Index(sent, private+"\x9c\xa4")
+	got = sent[:from] + public + sent[from+4:]
+	s.send(main, true, "setup-27", 1, sent, &got)
+	alias := strings.Replace(sent, "\x00a\x00l\x00i\x00c\x00e", "\x00g\x00u\x00e\x00s\x00\xe9", 1)
+	s.send(main, true, "setup-12", 1, sent, &alias)
+	s.send(control, true, "facility", 1, release, &release)
+	facility := wire(h323.CallMessage{ID: [16]byte{1}, Body: h323.FacilityBody{}}.Append(nil))
+	s.send(control, true, "facility-lost", 1, facility, &facility)
+	s.send(main, true, "facility-lost", 6, facility, nil)
+	good(1)
+	for range 3 {
+		s.trials = append(s.trials, alg.Trial{
+			Kind: alg.TrialH245, Path: s.evidence.Flows[main-1].Path, At: began, Outcome: alg.OutcomeFailed, Detail: "no answer within 3 s",
+			Src: netip.MustParseAddrPort("10.0.0.9:40001"), Dst: netip.MustParseAddrPort("203.0.113.10:30000"),
+		})
+	}
+	ras := s.flowOf(alg.ProtoRAS, "udp", 1719, 1719, false)
+	grq := wire(h323.RASMessage{Body: h323.GatekeeperRequest{RASAddress: netip.MustParseAddrPort("10.0.0.9:1719")}}.Append(nil))
+	grqGot := strings.ReplaceAll(grq, private, public)
+	s.send(ras, true, "grq", 1, grq, &grqGot)
+	s.send(ras, false, "grq", 1, release, &release)
+	return s
+}
+
 func scenes() map[string]func() *scene {
 	return map[string]func() *scene{
 		"clean": func() *scene {
@@ -279,6 +351,18 @@ func scenes() map[string]func() *scene {
 			).Replace(invite)
 			return changed(invite, got)
 		},
+		"h323": h323Scene,
+		"h323-ipv6": func() *scene {
+			s := newScene()
+			s.network.Local, s.network.Reflector = netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("2001:db8:1::10")
+			main := s.flowOf(alg.ProtoH323, "tcp", 1720, alg.Ephemeral, false)
+			sent := setup(s.network.Local, 28)
+			got := strings.Replace(sent, string(s.network.Local.AsSlice()), string(netip.MustParseAddr("2001:db8:ff::2").AsSlice()), 1)
+			s.send(main, true, "setup", 1, sent, &got)
+			lost := sent[:len(sent)-20]
+			s.send(main, true, "setup-12", 1, sent, &lost)
+			return s
+		},
 		"body": func() *scene {
 			xml := strings.NewReplacer("application/sdp", "application/dialog-info+xml").Replace(invite[:strings.Index(invite, "v=0")]) +
 				"<?xml version=\"1.0\"?>\r\n<dialog-info>\r\n  <dialog id=\"1\" local-tag=\"a\" entity=\"sip:alice@10.0.0.9\"/>\r\n</dialog-info>\r\n"
@@ -314,10 +398,10 @@ func TestText(t *testing.T) {
 	for name, scene := range scenes() {
 		t.Run(name, func(t *testing.T) { check(t, name, scene(), report.TextOptions{}) })
 	}
-	for _, name := range []string{"interference", "long-lines", "inconclusive"} {
+	for _, name := range []string{"interference", "long-lines", "inconclusive", "h323", "h323-ipv6"} {
 		t.Run(name+"-60", func(t *testing.T) { check(t, name+"-60", scenes()[name](), report.TextOptions{Width: 60}) })
 	}
-	for _, name := range []string{"interference", "clean", "control-characters"} {
+	for _, name := range []string{"interference", "clean", "control-characters", "h323"} {
 		t.Run(name+"-color", func(t *testing.T) { check(t, name+"-color", scenes()[name](), report.TextOptions{Color: true}) })
 	}
 	files, err := filepath.Glob("testdata/*.txt")
@@ -423,11 +507,17 @@ func TestDamagedReport(t *testing.T) {
 		Triggers: []string{"\x1b[5m", "\xff"},
 	}
 	for i, m := range marks {
-		for _, kind := range []alg.ChangeKind{"", alg.ChangeAltered, alg.ChangeReordered, "\x1b"} {
-			r.Findings = append(r.Findings, alg.Finding{
+		for _, kind := range []alg.ChangeKind{"", alg.ChangeAltered, alg.ChangeReordered, alg.ChangeMissed, "\x1b"} {
+			f := alg.Finding{
 				ID: fmt.Sprint("id\x1b", i, kind), Severity: alg.Severity("\x1b"), Kind: kind, Field: "f\x1b", Message: "m\x1b\n", Proto: "\r",
 				Direction: "\x00", Summary: "\x7f", Symptom: "\x1b", Advice: "\u202e", Marks: []alg.Mark{m},
-			})
+			}
+			r.Findings = append(r.Findings, f)
+			f.Proto = alg.ProtoH323
+			for k, field := range []string{"", "\x1b.ip", ".port", ".h323-ID", ".h323-ID"} {
+				f.Field, f.Sent, f.Got = field, alg.Bytes("\x00\x1b\xd8\x00"[:k]), alg.Bytes(strings.Repeat("\x1b", 200))
+				r.Findings = append(r.Findings, f)
+			}
 		}
 	}
 	for _, opts := range []report.TextOptions{{}, {Color: true}, {Width: 1}, {Width: -1}} {

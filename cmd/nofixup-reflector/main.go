@@ -144,6 +144,7 @@ func shutdown(srv *reflector.Server, log *slog.Logger) {
 type options struct {
 	hosts, advertise    []string
 	https, sip, neutral string
+	h225, h245, ras     string
 	also                []string
 	alsoGiven           bool
 	tlsCert, tlsKey     string
@@ -160,7 +161,10 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 	f.StringArrayVar(&o.advertise, "advertise", nil, "tell clients `ADDR` instead, behind a 1:1 NAT; repeatable")
 	f.StringVar(&o.https, "https", ":443", "`ADDR` of the control protocol")
 	f.StringVar(&o.sip, "sip", ":5060", "`ADDR` of SIP over UDP and TCP, or off")
-	f.StringVar(&o.neutral, "neutral", ":15060", "`ADDR` of the same on a port that means nothing, or off")
+	f.StringVar(&o.h225, "h225", ":1720", "`ADDR` of H.323 call signalling over TCP, or off")
+	f.StringVar(&o.h245, "h245", "11000-11031", "`PORTS` of H.245 for these calls over TCP: FIRST-LAST, an ADDR, or off")
+	f.StringVar(&o.ras, "ras", ":1719", "`ADDR` of H.323 RAS over UDP, or off")
+	f.StringVar(&o.neutral, "neutral", ":15060", "`ADDR` of all of these on a port that means nothing, or off")
 	f.StringSliceVar(&o.also, "also", []string{"tcp:80"}, "more ports of the neutral service: `LIST` of tcp:PORT and udp:PORT, or off")
 	f.Lookup("also").DefValue = "tcp:80"
 	f.StringVar(&o.tlsCert, "tls-cert", "", "certificate chain for HTTPS, PEM `FILE` (default: self-signed, made at start)")
@@ -185,7 +189,9 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 
 // config turns the flags into the server's config.
 func (o *options) config(stderr io.Writer) (reflector.Config, error) {
-	cfg := reflector.Config{HTTPS: o.https, SIP: o.sip, Neutral: o.neutral, Version: version()}
+	cfg := reflector.Config{
+		HTTPS: o.https, SIP: o.sip, H225: o.h225, H245: o.h245, RAS: o.ras, Neutral: o.neutral, Version: version(),
+	}
 	off := slices.Equal(o.also, []string{reflector.Off})
 	if unasked := o.neutral == reflector.Off && !o.alsoGiven; !off && !unasked {
 		cfg.Also = o.also
@@ -213,7 +219,7 @@ func addrs(flag string, texts []string) ([]netip.Addr, error) {
 	for _, text := range texts {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
-			return nil, hinted{fmt.Errorf("--%s %q: not an IP address", flag, text), "names are not looked up; a port belongs to --https, --sip or --neutral"}
+			return nil, hinted{fmt.Errorf("--%s %q: not an IP address", flag, text), "names are not looked up; a port belongs to --https, --sip and the like"}
 		}
 		out = append(out, addr)
 	}
@@ -244,7 +250,8 @@ func usage(w io.Writer, flags *pflag.FlagSet) {
 	fmt.Fprintf(w, `usage: %[1]s [flags]
 
 The far end of nofixup's probes: keeps what a test client sends for that client,
-answers it as a SIP server would, and is silent to everybody else.
+answers it as a SIP server or an H.323 endpoint would, and is silent to
+everybody else.
 
 example, on a machine with the public address 203.0.113.10:
 

@@ -60,7 +60,7 @@ func cause(err error) (text string, unreached bool) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: is a nofixup-reflector running, and on that port?", true
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return "this computer has no way there: check its network, or try -4 or -6", true
+		return "this computer has no way there, or a router on the way has none: check the address and this computer's network, or try -4 or -6", true
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "HTTPS to the reflector does not get through: a firewall may drop it, or nothing runs there", true
 	}

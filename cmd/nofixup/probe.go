@@ -8,11 +8,13 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"nofixup/alg"
 	"nofixup/alg/probe"
 	"nofixup/reflector/wire"
 )
@@ -27,8 +29,13 @@ type probeFlags struct {
 	via     []string
 	timeout time.Duration
 	v4, v6  bool
-	dryRun  bool
+
+	thorough bool
+	dryRun   bool
 }
+
+// protocols are what --only can name.
+var protocols = []string{alg.ProtoSIP, alg.ProtoH323, alg.ProtoRAS}
 
 func probeCommand() command {
 	return command{
@@ -37,13 +44,14 @@ func probeCommand() command {
 			"  nofixup probe --json --pin sha256//BASE64 203.0.113.10 > report.json",
 		flags: func(f *pflag.FlagSet) func(context.Context, []string, output) int {
 			var p probeFlags
-			f.StringSliceVar(&p.only, "only", nil, "test only these protocols: a `LIST` of sip")
+			f.StringSliceVar(&p.only, "only", nil, "test only these protocols: a `LIST` of "+strings.Join(protocols, ", "))
 			f.StringVar(&p.ca, "ca", "", "trust the authorities in this PEM `FILE` for HTTPS instead of the system's")
 			f.StringVar(&p.pin, "pin", "", "trust the reflector with this `KEY` (sha256//BASE64) and no other, whatever its certificate says")
 			f.StringVar(&p.proxy, "proxy", "", "ask the reflector through the HTTP proxy at this `URL`; what is tested never goes through it")
 			f.StringVar(&p.source, "source", "", "send from this local `ADDR`")
 			f.StringArrayVar(&p.via, "via-address", nil, "`ADDR` of a router between here and the outermost one, on its outer side; repeatable")
 			f.DurationVar(&p.timeout, "timeout", probe.DefaultTimeout, "give up after `D` and report what is known by then")
+			f.BoolVar(&p.thorough, "thorough", false, "also register with a gatekeeper (RRQ, ARQ, URQ): a gateway may open a way in for a minute")
 			f.BoolVarP(&p.v4, "ipv4", "4", false, "IPv4 only")
 			f.BoolVarP(&p.v6, "ipv6", "6", false, "IPv6 only")
 			f.BoolVar(&p.dryRun, "dry-run", false, "print the plan and send nothing")
@@ -115,10 +123,11 @@ func (p *probeFlags) config(args []string) (probe.Config, error) {
 		return cfg, err
 	}
 	for _, proto := range p.only {
-		if proto != "sip" {
-			return cfg, fmt.Errorf("--only %s: this version tests sip", strings.Join(p.only, ","))
+		if !slices.Contains(protocols, proto) {
+			return cfg, fmt.Errorf("--only %s: want some of %s", strings.Join(p.only, ","), strings.Join(protocols, ","))
 		}
 	}
+	cfg.Plan.Protos, cfg.Plan.Thorough = p.only, p.thorough
 	switch {
 	case p.v4 && !p.v6:
 		cfg.Plan.Families = []int{4}
@@ -164,6 +173,7 @@ func usualTargets(reflector string, families []int) []wire.Target {
 	}
 	return []wire.Target{
 		at(wire.ServiceSIP, "udp", 5060), at(wire.ServiceSIP, "tcp", 5060),
+		at(wire.ServiceH225, "tcp", 1720), at(wire.ServiceRAS, "udp", 1719),
 		at(wire.ServiceNeutral, "udp", 15060), at(wire.ServiceNeutral, "tcp", 15060),
 		at(wire.ServiceNeutral, "tcp", 443), at(wire.ServiceNeutral, "tcp", 80),
 	}

@@ -63,7 +63,7 @@ func TestReader(t *testing.T) {
 		{"length, too long", "7fff", length, "0", 8, "length: more than there are bits at octet 4"},
 		{"open", "8003010203ff", after(1, open), "5-8", 8, ""},
 		{"open of nothing", "00ff", open, "4-4", 8, ""},
-		{"open, too long", "0401", open, "0-0", 8, "octets: more than there are at octet 4"},
+		{"open, too long", "0401", open, "0-0", 8, "value: longer than its encoding at octet 4"},
 		{"size", "7f40", func(r *Reader) string { return fmt.Sprint(r.Size(1, 128)) }, "0", 9, "size: more than there are bits at octet 3"},
 		{"size, 1 octet", "0201ffffff", func(r *Reader) string { return fmt.Sprint(r.Size(1, 256)) }, "3", 32, ""},
 		{"fixed size", "ffff", func(r *Reader) string { return fmt.Sprint(r.Size(4, 4)) }, "4", 16, ""},
@@ -72,7 +72,7 @@ func TestReader(t *testing.T) {
 		{"long", "40ffff", func(r *Reader) string { return span(r.Long(1 << 32)) }, "4-6", 0, ""},
 
 		// X.691 18.7
-		{"additions", "05c0", func(r *Reader) string {
+		{"additions", "0580", func(r *Reader) string {
 			n, at := r.Additions()
 			return fmt.Sprint(n, r.BitAt(at, 0), r.BitAt(at, 1), r.BitAt(at, 2))
 		}, "3 true true false", 6, ""},

@@ -14,6 +14,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -246,6 +247,11 @@ func (s *Session) exchange(ctx context.Context, method, path string, body, into 
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	resolving := false
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		DNSStart: func(httptrace.DNSStartInfo) { resolving = true },
+		DNSDone:  func(httptrace.DNSDoneInfo) { resolving = false },
+	}))
 	req.Header.Set("User-Agent", s.client.opts.UserAgent)
 	req.Header.Set("Accept", "application/json")
 	if s.Grant.Secret != "" {
@@ -257,7 +263,11 @@ func (s *Session) exchange(ctx context.Context, method, path string, body, into 
 		if errors.As(err, &uerr) {
 			err = uerr.Err
 		}
-		if errors.Is(err, context.DeadlineExceeded) {
+		var name *net.DNSError
+		switch {
+		case resolving && !errors.As(err, &name):
+			err = &net.DNSError{UnwrapErr: err, Err: "no answer from the name server in time", Name: s.base.Hostname(), IsTimeout: true}
+		case errors.Is(err, context.DeadlineExceeded):
 			err = fmt.Errorf("no answer in time: %w", err)
 		}
 		return fmt.Errorf("%s: %w", s.base.Host, err)

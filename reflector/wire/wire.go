@@ -15,7 +15,9 @@ const MaxWait = 25 * time.Second
 // Services that a [Target] can name.
 const (
 	ServiceSIP     = "sip"     // SIP in clear, port 5060
-	ServiceNeutral = "neutral" // the same service on a port that no application gateway knows: the control
+	ServiceH225    = "h225"    // H.225.0 call signalling over TCP, port 1720; it announces where its H.245 listens
+	ServiceRAS     = "ras"     // H.225.0 RAS over UDP, port 1719
+	ServiceNeutral = "neutral" // all of them on a port that no application gateway knows: the control
 )
 
 // Grant is what a session may use and do.
@@ -45,7 +47,7 @@ type Target struct {
 type Budget struct {
 	Messages        int `json:"messages"`           // datagrams, and reads and writes of connections, that get a receipt
 	Octets          int `json:"octets"`             // of payload, in all receipts
-	MessageOctets   int `json:"message_octets"`     // largest datagram or SIP message that is taken
+	MessageOctets   int `json:"message_octets"`     // largest datagram or message that is taken
 	UnprovenAnswers int `json:"unproven_answers"`   // answers to an address that has not proven itself
 	Actions         int `json:"actions"`            // requests to make the reflector send
 	MediaPerSecond  int `json:"media_per_second"`   // media packets a second
@@ -90,22 +92,23 @@ const (
 	EndClosed  = "closed"  // in: the other end closed it; out: the reflector did
 	EndReset   = "reset"   // in: it was reset
 	EndTimeout = "timeout" // a deadline of the reflector passed
-	EndSyntax  = "syntax"  // in: it is no SIP that could be cut into messages, or it is too large
+	EndSyntax  = "syntax"  // in: it is nothing that could be cut into messages, or it is too large
 	EndBudget  = "budget"  // the session's budget is spent
 )
 
 // Reasons for which a message that got a receipt got no answer.
 const (
-	SilenceACK       = "ack"       // an ACK is never answered (RFC 3261 17)
-	SilenceResponse  = "response"  // a response is never answered
-	SilenceMalformed = "malformed" // no answer can be made from it: Via, From, To, Call-ID or CSeq is missing
-	SilenceLarger    = "larger"    // the answer would be larger than the request
-	SilenceUnproven  = "unproven"  // the answers to an unproven address are used up
-	SilencePort      = "port"      // it came from a port that another service could own: below 1024
-	SilenceBudget    = "budget"    // the session has no room left for the answer's receipt
-	SilenceQuiet     = "quiet"     // the request asked for no automatic answer: its tag is followed by Quiet
-	SilencePartial   = "partial"   // tcp: no request was complete with this read
-	SilenceFailed    = "failed"    // the system refused to send the answer, or the reflector failed to make one
+	SilenceACK        = "ack"        // an ACK is never answered (RFC 3261 17)
+	SilenceResponse   = "response"   // a response is never answered
+	SilenceMalformed  = "malformed"  // no answer can be made from it: what the answer has to repeat is missing
+	SilenceLarger     = "larger"     // the answer would be larger than the request
+	SilenceUnproven   = "unproven"   // the answers to an unproven address are used up
+	SilencePort       = "port"       // it came from a port that another service could own: below 1024
+	SilenceBudget     = "budget"     // the session has no room left for the answer's receipt
+	SilenceQuiet      = "quiet"      // the request asked for no automatic answer: its tag is followed by Quiet
+	SilenceUnanswered = "unanswered" // h323: a message that nothing goes back to: an acknowledgement, an indication, ReleaseComplete
+	SilencePartial    = "partial"    // tcp: no request was complete with this read
+	SilenceFailed     = "failed"     // the system refused to send the answer, or the reflector failed to make one
 )
 
 // Receipts is one answer to a poll.
@@ -129,6 +132,7 @@ const Quiet = ".quiet"
 const (
 	ActionRespond = "respond" // send a response to a request that was received
 	ActionRequest = "request" // send a request to where a message was received from
+	ActionSetup   = "setup"   // tcp, H.225.0: call the client, over the connection that it opened
 	ActionClose   = "close"   // tcp: close the connection, the reflector first
 )
 
@@ -137,7 +141,7 @@ const (
 // proven itself. There is no way to name another destination or to hand over octets.
 type Action struct {
 	Action string `json:"action"`           // one of the Action constants
-	To     uint64 `json:"to"`               // Seq of a receipt of direction in, on TCP of the one that completed a message; close: of any of the connection
+	To     uint64 `json:"to"`               // Seq of a receipt of direction in, on TCP of the one that completed a message; setup and close: of any of the connection
 	Number uint32 `json:"number"`           // of the message within the session: its tag stands in it
 	Status int    `json:"status,omitempty"` // respond: 100, 180, 183, 200, 202, 404, 481, 486 or 487
 	Method string `json:"method,omitempty"` // request: OPTIONS, INVITE, ACK, BYE, NOTIFY, MESSAGE, INFO or UPDATE
