@@ -73,12 +73,11 @@ func (r *runner) post(ctx context.Context, f *flow, s Step, try int) {
 		r.carryOut(ctx, f.udp, s, try)
 		return
 	}
-	l := r.dial(ctx, f)
+	l := r.dial(ctx, f, s, try)
 	if l == nil {
 		return
 	}
 	defer l.abort()
-	l.step, l.try = s, try
 	if s.Shape == alg.ShapePublic {
 		// Which port the NAT gives to this connection only a message over it tells.
 		if m := r.one(ctx, l, r.bracket(s.Flow), try); m != nil {
@@ -108,13 +107,13 @@ func (r *runner) carryOut(ctx context.Context, l *link, s Step, try int) {
 	}
 }
 
-// dial opens a connection of a flow; nil if that fails, which is a trial of its own.
-func (r *runner) dial(ctx context.Context, f *flow) *link {
+// dial opens a connection of a flow for a try of a step; nil if that fails, which is a trial of its own.
+func (r *runner) dial(ctx context.Context, f *flow, s Step, try int) *link {
 	from := ""
 	if f.plan.Path.SourcePort != alg.Ephemeral || r.cfg.Source.IsValid() {
 		from = netip.AddrPortFrom(f.local, uint16(f.plan.Path.SourcePort)).String()
 	}
-	l, err := r.connect(ctx, f, from, f.plan.Target, nil)
+	l, err := r.connect(ctx, f, from, f.plan.Target, &link{step: s, try: try})
 	if err == nil {
 		return l
 	}
@@ -133,8 +132,9 @@ func (r *runner) dial(ctx context.Context, f *flow) *link {
 	return nil
 }
 
-// connect opens a connection of a flow; one that another link announced belongs to that.
-func (r *runner) connect(ctx context.Context, f *flow, from string, to netip.AddrPort, parent *link) (*link, error) {
+// connect opens a connection of a flow. It is for the same try as the link that it is opened on behalf of, and belongs to that
+// if it was announced there.
+func (r *runner) connect(ctx context.Context, f *flow, from string, to netip.AddrPort, behalf *link) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime+4*r.rtt)
 	defer cancel()
 	stream, err := r.cfg.Network.DialContext(ctx, "tcp", from, to.String())
@@ -149,9 +149,7 @@ func (r *runner) connect(ctx context.Context, f *flow, from string, to netip.Add
 	l := r.newLink(f, local)
 	l.stream = stream
 	l.Inside[1] = to
-	if parent != nil {
-		l.Parent, l.step, l.try = parent.ID, parent.step, parent.try
-	}
+	l.Parent, l.step, l.try = behalf.ID, behalf.step, behalf.try
 	take := func(raw []byte, off int, at time.Time) { r.arrived(&sighting{at: at, off: off, raw: raw}) }
 	if l.ordered() {
 		take = func(raw []byte, off int, at time.Time) {
