@@ -84,6 +84,37 @@ func FuzzQ931(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) { robust(t, raw, "call") })
 }
 
+// FuzzH225 leaves the envelope right, so that every input gets as far as the packed encoding within.
+func FuzzH225(f *testing.F) {
+	// Up to the octet before the encoding of H323-UserInformation: TPKT, Q.931 of a Setup, User-User.
+	envelope := []byte{3, 0, 0, 0, 8, 2, 0, 1, 5, 0x7e, 0, 0, 5}
+	seeds := 0
+	for _, c := range captures(f) {
+		if c.proto != "call" {
+			continue
+		}
+		var p PDU
+		p.ParseCall(c.raw)
+		// The encoding begins behind the protocol discriminator of User-User and ends with the message.
+		if i := bytes.Index(c.raw, []byte{5, 0x20}); i > 0 && p.Message == Setup {
+			f.Add(c.raw[i+1:])
+			seeds++
+		}
+	}
+	if seeds < 3 {
+		f.Fatalf("%d seeds", seeds)
+	}
+	f.Fuzz(func(t *testing.T, encoding []byte) {
+		if len(encoding) > 60000 {
+			return
+		}
+		raw := append(bytes.Clone(envelope), encoding...)
+		raw[2], raw[3] = byte(len(raw)>>8), byte(len(raw))
+		raw[10], raw[11] = byte((len(encoding)+1)>>8), byte(len(encoding)+1)
+		robust(t, raw, "call")
+	})
+}
+
 func FuzzRAS(f *testing.F) {
 	seeds(f, "ras")
 	f.Fuzz(func(t *testing.T, raw []byte) { robust(t, raw, "ras") })

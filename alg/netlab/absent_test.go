@@ -97,6 +97,19 @@ func TestAbsent(t *testing.T) {
 			exit: 3, says: []string{"unreachable", "hint: this computer has no way there"},
 		},
 		{
+			// The way leads through a tunnel, as its name and its MTU tell: what lies behind it was tested.
+			name: "vpn",
+			arrange: func(t *testing.T, lab *netlab.Lab) {
+				lan := lab.Host("lan")
+				lan.Run(t, "ip", "link", "set", "l0", "down")
+				lan.Run(t, "ip", "link", "set", "l0", "name", "wg0", "mtu", "1380")
+				lan.Run(t, "ip", "link", "set", "wg0", "up")
+				lan.Run(t, "ip", "route", "replace", "default", "via", "10.0.0.1")
+			},
+			paths: allPaths(alg.Clean, alg.Clean, 4),
+			says:  []string{"CLEAN", "wg0 is a VPN by its name", "the MTU of wg0 is 1380 octets"},
+		},
+		{
 			name: "ipv6-only", reflector: both, target: "https://[2001:db8:203::10]",
 			arrange: func(t *testing.T, lab *netlab.Lab) {
 				lab.Host("lan").Run(t, "ip", "addr", "del", netlab.LANAddr.String()+"/24", "dev", "l0")
