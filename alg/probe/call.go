@@ -248,8 +248,9 @@ func (c *call) place(ctx context.Context) {
 	}
 	switch c.step.Name {
 	case stepSetup7:
+		// What the Setup tunnelled is answered in the first Facility, what this one does in the second.
 		c.answer(h323.FacilityBody{}, c.olc())
-		if c.expect(ctx, h323.Facility) != nil {
+		if c.expectNth(ctx, h323.Facility, 2) != nil {
 			c.answer(h323.FacilityBody{}, c.olcAck())
 		}
 	case stepSetupH245:
@@ -261,10 +262,17 @@ func (c *call) place(ctx context.Context) {
 // tpktHeader is the length of a TPKT header in octets (RFC 1006 6).
 const tpktHeader = 4
 
-// release ends the call, and waits for the last message to get there.
+// release ends the call, and waits for the last messages of both directions.
 func (c *call) release(ctx context.Context) {
-	m := c.answer(h323.ReleaseBody{Reason: h323.ReleaseUndefinedReason})
-	c.ledger.wait(ctx, c.patience("tcp"), func() bool { return m.there != nil })
+	c.finish(ctx, c.answer(h323.ReleaseBody{Reason: h323.ReleaseUndefinedReason}))
+}
+
+// finish waits until the last message has got there, and what the reflector sent before it has come here: receipts are in
+// order, so that by then all of that is known. The connection is reset after it, which would take along what is under way.
+func (c *call) finish(ctx context.Context, last *sent) {
+	c.ledger.wait(ctx, c.patience("tcp"), func() bool {
+		return last.there != nil && !slices.ContainsFunc(c.link.inbound, func(a *asked) bool { return a.in == nil })
+	})
 }
 
 // beCalled has the reflector call over a connection from here: it opens none of its own. What a callee says of its
@@ -332,13 +340,13 @@ func (c *call) control(ctx context.Context, connect []byte) {
 	d.expect(ctx, h323.OLCAck)
 	d.say(0, h323.CapabilitySetAck{})
 	d.say(0, h323.DeterminationAck{})
-	d.say(0, h323.EndSession{})
+	last := d.say(0, h323.EndSession{})
 	d.expect(ctx, h323.EndSessionCommand)
-	c.ledger.await(ctx, c.ledger.on(l, 0), c.patience("tcp"))
+	d.finish(ctx, last)
 }
 
 // say sends a message of H.245. They have no room for a number: one of 0 is only for our own books.
-func (c *call) say(number uint32, m h323.Control) {
+func (c *call) say(number uint32, m h323.Control) *sent {
 	if number == 0 {
 		number = c.nextNumber()
 	}
@@ -346,15 +354,24 @@ func (c *call) say(number uint32, m h323.Control) {
 	if err != nil {
 		panic("probe: " + err.Error())
 	}
-	c.transmit(c.entry(c.name(kindOf(alg.ProtoH245, raw)), number, raw))
+	entry := c.entry(c.name(kindOf(alg.ProtoH245, raw)), number, raw)
+	c.transmit(entry)
+	return entry
 }
 
 // expect waits for a message of a type and returns it as it arrived, nil if it does not come.
-func (c *call) expect(ctx context.Context, kind h323.Message) []byte {
+func (c *call) expect(ctx context.Context, kind h323.Message) []byte { return c.expectNth(ctx, kind, 1) }
+
+// expectNth waits for the n-th message of a type.
+func (c *call) expectNth(ctx context.Context, kind h323.Message, n int) []byte {
 	var raw []byte
 	c.ledger.wait(ctx, c.patience("tcp"), func() bool {
+		seen := 0
 		for _, a := range c.link.inbound {
-			if a.in != nil && kindOf(c.link.Proto(), a.in.raw) == kind.String() {
+			if a.in == nil || kindOf(c.link.Proto(), a.in.raw) != kind.String() {
+				continue
+			}
+			if seen++; seen == n {
 				raw = a.in.raw
 				return true
 			}
