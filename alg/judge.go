@@ -199,6 +199,7 @@ type side struct {
 type step struct {
 	side
 	name, shape string
+	trait       string
 	breaks      string
 	tries       []*Pair
 	delivered   int
@@ -286,7 +287,7 @@ func (j *caseJudge) steps() []*step {
 		k := key{side{flow.Path, p.Outbound}, p.Step, p.Shape}
 		s := index[k]
 		if s == nil {
-			s = &step{side: k.side, name: p.Step, shape: p.Shape, breaks: p.Breaks}
+			s = &step{side: k.side, name: p.Step, shape: p.Shape, trait: p.Trait, breaks: p.Breaks}
 			index[k] = s
 			out = append(out, s)
 		}

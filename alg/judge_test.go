@@ -233,7 +233,7 @@ func TestVerdicts(t *testing.T) {
 		},
 		{
 			"dropped and altered", newScene().add(append(around(lost, message{flow: mainFlow, got: replace("70", "71")}), lostControl)...),
-			Dropped, Clean, "dropped", OverallInterference,
+			Altered, Clean, "dropped", OverallInterference,
 			[]string{"message-dropped", "message-rewritten"},
 		},
 		{

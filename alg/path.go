@@ -87,9 +87,10 @@ const (
 // Interference reports whether the verdict says that something on the path touched the protocol.
 func (v Verdict) Interference() bool { return v != Clean && v != Untested && v != "" }
 
-// rank orders verdicts so that the worst step wins within a path: interference before untested before clean.
+// rank orders verdicts so that the worst step wins within a path: interference before untested before clean. That messages are
+// altered concerns every call, that some are dropped perhaps only some endpoints' calls; the findings tell both.
 func (v Verdict) rank() int {
-	for i, w := range []Verdict{"", Clean, Untested, Inspected, Redirected, Altered, Dropped, Intercepted, Blocked} {
+	for i, w := range []Verdict{"", Clean, Untested, Inspected, Redirected, Dropped, Altered, Intercepted, Blocked} {
 		if v == w {
 			return i
 		}

@@ -1,6 +1,7 @@
 package alg
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,11 +89,14 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 		return j.silent(at, steps, lost, slices.ContainsFunc(all, func(s *step) bool { return s.outbound == at.outbound && s.delivered > 0 }))
 	}
 	worst, reason := Clean, ""
-	var changed []string
+	var changed, dropped []string
 	for _, s := range steps {
 		v, why := j.stepVerdict(s, steps)
-		if v == Altered {
+		switch v {
+		case Altered:
 			changed = appendNew(changed, s.name)
+		case Dropped:
+			dropped = appendNew(dropped, s.name)
 		}
 		if v.rank() > worst.rank() {
 			worst, reason = v, why
@@ -100,6 +104,9 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 	}
 	if worst == Altered {
 		reason = "octets of " + strings.Join(changed, ", ") + " differ"
+		if len(dropped) > 0 {
+			reason += ", and these are dropped: " + strings.Join(dropped, ", ")
+		}
 	}
 	return worst, reason
 }
@@ -196,8 +203,8 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 	need := TriesOn(s.path.Transport, q)
 	control, tried := j.controlOf(s)
 	what := s.name
-	if s.breaks != "" {
-		what += " (" + s.breaks + ")"
+	if odd := cmp.Or(s.breaks, s.trait); odd != "" {
+		what += " (" + odd + ")"
 	}
 	switch {
 	case s.path.Control:
@@ -286,7 +293,7 @@ func (j *caseJudge) lossFinding(rule *Rule, at side, steps []*step) {
 				name = x
 			}
 			field := ""
-			if s.breaks != "" {
+			if s.breaks != "" || s.trait != "" {
 				field = s.name
 			}
 			f, fresh := j.finding(rule, at.path, directionOf(at.outbound), name, field)
@@ -295,8 +302,8 @@ func (j *caseJudge) lossFinding(rule *Rule, at side, steps []*step) {
 				if at.path.Proto == ProtoSIP {
 					f.Sent = startLine(sent.Raw)
 				}
-				if s.breaks != "" {
-					f.Summary += ": " + s.breaks
+				if odd := cmp.Or(s.breaks, s.trait); odd != "" {
+					f.Summary += ": " + odd
 				}
 			}
 			f.Count++

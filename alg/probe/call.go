@@ -360,7 +360,9 @@ func (c *call) say(number uint32, m h323.Control) *sent {
 }
 
 // expect waits for a message of a type and returns it as it arrived, nil if it does not come.
-func (c *call) expect(ctx context.Context, kind h323.Message) []byte { return c.expectNth(ctx, kind, 1) }
+func (c *call) expect(ctx context.Context, kind h323.Message) []byte {
+	return c.expectNth(ctx, kind, 1)
+}
 
 // expectNth waits for the n-th message of a type.
 func (c *call) expectNth(ctx context.Context, kind h323.Message, n int) []byte {

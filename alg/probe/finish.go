@@ -283,7 +283,7 @@ func (r *runner) evidence() alg.Evidence {
 	add := func(seq int, at *link, s Step, try int, outbound bool, inside, outside *alg.Sighting) {
 		p := alg.Pair{
 			ID: len(e.Pairs) + 1, Flow: at.ID, Seq: seq, Try: try, Outbound: outbound,
-			Step: s.Name, Shape: s.Shape, Role: s.Role, Breaks: s.Breaks, Inside: inside, Outside: outside,
+			Step: s.Name, Shape: s.Shape, Role: s.Role, Trait: s.Trait, Breaks: s.Breaks, Inside: inside, Outside: outside,
 		}
 		e.Pairs = append(e.Pairs, p)
 		if k := keyOf(&p, at); at.Path.Control && (control[k] == 0 || p.Delivered()) {

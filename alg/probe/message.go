@@ -93,6 +93,9 @@ func (t *template) compose(step string) []byte {
 			{Name: "Event", Value: "presence"}, {Name: "Expires", Value: "0"}, {Name: "Accept", Value: "application/pidf+xml"},
 		}, "")
 	}
+	if o, ok := oddOf(step); ok {
+		return o.compose(t)
+	}
 	panic("probe: no template for step " + step)
 }
 

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/netip"
@@ -18,6 +19,8 @@ type Plan struct {
 	Flows    []PlannedFlow
 	Rounds   []Round
 	Farewell Round // what is sent at the end, however that comes about
+
+	thorough bool
 }
 
 // PlannedFlow is a source and a destination: every step belongs to one.
@@ -40,6 +43,7 @@ type Step struct {
 	Name   string
 	Shape  string
 	Role   alg.Role
+	Trait  string // what is odd about the message
 	Breaks string // the rule that the message breaks on purpose
 	Script bool   // several messages that follow from each other, each with a name of its own
 }
@@ -71,7 +75,7 @@ type PlanOptions struct {
 
 // NewPlan plans a probe of the targets.
 func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
-	var p Plan
+	p := Plan{thorough: opts.Thorough}
 	for _, proto := range protocols {
 		offered := slices.ContainsFunc(targets, func(t wire.Target) bool { return t.Service == proto.service })
 		if !offered || opts.Protos != nil && !slices.Contains(opts.Protos, proto.name) {
@@ -133,10 +137,14 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 	outer[alg.ProtoRAS] = append([]Step{{Name: stepGRQ, Shape: alg.ShapePublic}}, outer[alg.ProtoRAS]...)
 	outer[alg.ProtoH323] = append([]Step{{Name: stepSetup, Shape: alg.ShapePublic, Script: true}}, outer[alg.ProtoH323]...)
 	p.round("outer addresses", outer)
-	// What breaks the rules comes last: it can get the client banned.
-	p.round("without addresses", stepsOf{
-		alg.ProtoSIP:  {{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}},
+	valid, invalid := oddSteps()
+	p.round("odd messages", stepsOf{
+		alg.ProtoSIP:  valid,
 		alg.ProtoH323: {{Name: stepSetup, Shape: alg.ShapeNone, Script: true}},
+	})
+	// What breaks the rules comes last: it can get the client banned.
+	p.round("broken messages", stepsOf{
+		alg.ProtoSIP: append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, invalid...),
 	})
 	shapes := []string{alg.ShapeLocal}
 	for _, a := range opts.ViaAddresses {
@@ -163,6 +171,19 @@ func (p *Plan) fallback(path alg.Path, to netip.AddrPort) (found bool) {
 		}
 	}
 	return found
+}
+
+// oddSteps are the odd messages as steps.
+func oddSteps() (valid, invalid []Step) {
+	for _, o := range odds {
+		s := Step{Name: o.name, Shape: alg.ShapeLocal, Trait: o.trait, Breaks: o.breaks}
+		if o.breaks == "" {
+			valid = append(valid, s)
+		} else {
+			invalid = append(invalid, s)
+		}
+	}
+	return valid, invalid
 }
 
 // protocols says what is tested: which service of a reflector takes it, over what, and from which source ports. An application
@@ -233,6 +254,10 @@ func (p *Plan) spread(steps stepsOf) []Step {
 					continue
 				}
 			}
+			// Over TCP each message that is dropped takes seconds to be sure of.
+			if o, ok := oddOf(s.Name); ok && f.Path.Transport != "udp" && (o.udpOnly || !p.thorough) {
+				continue
+			}
 			s.Flow, s.Role = i, alg.RoleProbe
 			if f.Path.Control {
 				s.Role = alg.RoleControl
@@ -256,10 +281,10 @@ func (p *Plan) Steps() int {
 func (p *Plan) Print(w io.Writer) error {
 	var table strings.Builder
 	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "round\tpath\trole\tstep\taddresses\tbreaks")
+	fmt.Fprintln(tw, "round\tpath\trole\tstep\taddresses\tnote")
 	for i, r := range append(slices.Clone(p.Rounds), p.Farewell) {
 		for _, s := range r.Steps {
-			fmt.Fprintf(tw, "%d %s\t%s\t%s\t%s\t%s\t%s\n", i+1, r.Name, p.Flows[s.Flow].Path, s.Role, s.Name, s.Shape, s.Breaks)
+			fmt.Fprintf(tw, "%d %s\t%s\t%s\t%s\t%s\t%s\n", i+1, r.Name, p.Flows[s.Flow].Path, s.Role, s.Name, s.Shape, cmp.Or(s.Breaks, s.Trait))
 		}
 	}
 	tw.Flush() // cannot fail

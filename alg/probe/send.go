@@ -236,6 +236,10 @@ func (r *runner) one(ctx context.Context, l *link, s Step, try int) *sent {
 	}
 	t := r.template(l, own)
 	m := &sent{number: t.tag.Number, link: l, step: s, try: try}
+	if o, ok := oddOf(s.Name); ok {
+		t.media = r.ports.take(oddPorts)
+		m.invite = o.invite
+	}
 	switch s.Name {
 	case stepInvite, stepCanary:
 		t.media = r.ports.take(mediaPorts)

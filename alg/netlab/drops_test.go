@@ -1,0 +1,52 @@
+package netlab_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"nofixup/alg"
+	"nofixup/alg/netlab"
+)
+
+// TestProbeDrops shows that each kind of message which the kernel's gateway drops is a finding of its own, that what is valid
+// is told from what is not, and that nothing else is called dropped.
+func TestProbeDrops(t *testing.T) {
+	netlab.Require(t)
+	lab := netlab.Up(t, netlab.ALG)
+	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
+	report, _ := probe(t, lab, url, pin, "--thorough")
+	got := map[string][]string{}
+	for _, f := range report.Findings {
+		if f.ID != "message-dropped" && f.ID != "nonconforming-dropped" {
+			continue
+		}
+		if f.Direction != alg.Outbound || f.Port != 5060 {
+			t.Errorf("%s: %s is dropped %s on port %d", f.ID, f.Field, f.Direction, f.Port)
+		}
+		at := fmt.Sprintf("%s from %s", f.Transport, f.SourcePort)
+		got[at] = append(got[at], f.ID+" "+f.Field)
+	}
+	udp := []string{
+		"message-dropped invite-host-c",
+		"message-dropped invite-host-o",
+		"message-dropped invite-low-port",
+		"message-dropped invite-no-length",
+		"message-dropped invite-other-family",
+		"nonconforming-dropped invite-no-c",
+		"nonconforming-dropped invite-no-cseq",
+		"nonconforming-dropped register-expires",
+		"nonconforming-dropped register-no-cseq",
+	}
+	tcp := slices.DeleteFunc(slices.Clone(udp), func(s string) bool { return strings.HasSuffix(s, "invite-no-length") })
+	for at, want := range map[string][]string{
+		"udp from 5060": udp, "udp from ephemeral": udp, "tcp from 5060": tcp, "tcp from ephemeral": tcp,
+	} {
+		slices.Sort(got[at])
+		if !slices.Equal(got[at], want) {
+			t.Errorf("%s: dropped are\n%s\nwant\n%s", at, strings.Join(got[at], "\n"), strings.Join(want, "\n"))
+		}
+	}
+	t.Logf("took %d ms", report.Duration)
+}

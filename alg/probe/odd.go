@@ -1,0 +1,175 @@
+package probe
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nofixup/sip"
+)
+
+// odd is a message that is unlike what most phones send. Most of them are valid, so that a network has no reason to treat
+// them otherwise, and each is known to be dropped or spoilt by some application gateway.
+type odd struct {
+	name    string
+	trait   string // what is odd about it, for the report
+	breaks  string // the rule that it breaks on purpose, if it does
+	invite  bool   // an answer is acknowledged
+	udpOnly bool
+	compose func(t *template) []byte
+}
+
+// oddPorts is how many media ports an odd offer may announce.
+const oddPorts = 8
+
+// odds lists the odd messages: the valid ones first, since what breaks the rules can get the client banned.
+var odds = []odd{
+	{name: "notify", trait: "a NOTIFY outside of a dialog", compose: func(t *template) []byte {
+		return t.outside("NOTIFY", []sip.Field{{Name: "Event", Value: "keep-alive"}, {Name: "Subscription-State", Value: "active"}}, "")
+	}},
+	{name: "publish", trait: "a PUBLISH", compose: func(t *template) []byte {
+		return t.outside("PUBLISH", []sip.Field{{Name: "Event", Value: "presence"}, {Name: "Expires", Value: "0"}}, "")
+	}},
+	{name: "unknown-method", trait: "a method that no standard knows", compose: func(t *template) []byte {
+		return t.outside("NOFIXUP", nil, "")
+	}},
+	{name: "long-uri", trait: "a Request-URI of more than 255 octets", compose: (*template).longURI},
+	{name: "long-header", trait: "a header line of more than 1,024 octets", compose: func(t *template) []byte {
+		return t.outside("OPTIONS", []sip.Field{{Name: "X-Canary", Value: strings.Repeat("n", 1025)}}, "")
+	}},
+	{name: "invite-host-c", trait: "a host name in c= (RFC 8866 5.7)", invite: true, compose: func(t *template) []byte {
+		return t.inviteOf(t.sdp(t.address(), "IN "+t.family()+" media.example.net", t.audio(t.media)))
+	}},
+	{name: "invite-host-o", trait: "a host name in o= (RFC 8866 5.2)", invite: true, compose: func(t *template) []byte {
+		return t.inviteOf(t.sdp("IN "+t.family()+" phone.example.net", t.address(), t.audio(t.media)))
+	}},
+	{name: "invite-low-port", trait: "a media port below 1024", invite: true, compose: func(t *template) []byte {
+		return t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media%1000+20)))
+	}},
+	{name: "invite-other-family", trait: "a media address of the other IP version", invite: true, compose: func(t *template) []byte {
+		other := "IN IP6 2001:db8::9"
+		if t.own.Addr().Is6() {
+			other = "IN IP4 192.0.2.9"
+		}
+		return t.inviteOf(t.sdp(t.address(), other, t.audio(t.media)))
+	}},
+	{name: "invite-four-media", trait: "four m= lines", invite: true, compose: func(t *template) []byte {
+		return t.inviteOf(t.sdp(t.address(), t.address(),
+			t.audio(t.media), t.video(t.media+2), t.video(t.media+4), t.audio(t.media+6)))
+	}},
+	{name: "invite-webrtc", trait: "an offer with ICE and DTLS-SRTP, as browsers send it", invite: true, compose: func(t *template) []byte {
+		return t.inviteOf(t.webRTC())
+	}},
+	{name: "invite-room", trait: "m= lines for BFCP and H.224, as video rooms send them", invite: true, compose: func(t *template) []byte {
+		return t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media),
+			fmt.Sprintf("m=application %d TCP/BFCP *", t.media+2), "a=floorctrl:c-s", "a=setup:actpass", "a=connection:new",
+			fmt.Sprintf("m=application %d RTP/AVP 100", t.media+4), "a=rtpmap:100 H224/4800"))
+	}},
+	{name: "invite-multipart", trait: "a session description within multipart/mixed", invite: true, compose: (*template).multipart},
+	// Over TCP there must be a Content-Length (RFC 3261 18.3).
+	{name: "invite-no-length", trait: "no Content-Length (RFC 3261 18.3)", invite: true, udpOnly: true, compose: func(t *template) []byte {
+		return without(t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media))), "Content-Length")
+	}},
+	{name: "garbage", trait: "octets that are no SIP", udpOnly: true, compose: func(t *template) []byte {
+		return []byte("nofixup " + t.tag.String() + " \x00\xfe\xff")
+	}},
+	{name: "invite-no-c", breaks: "RFC 8866 5.7: no c=", invite: true, compose: func(t *template) []byte {
+		return t.inviteOf(t.sdp(t.address(), "", t.audio(t.media)))
+	}},
+	{name: "register-expires", breaks: "RFC 3261 25.1: expires of a Contact is no number", compose: func(t *template) []byte {
+		return []byte(strings.Replace(string(t.register(0, t.tag, 1)), ";expires=0", ";expires=soon", 1))
+	}},
+	{name: "register-no-cseq", breaks: "RFC 3261 8.1.1: no CSeq", compose: func(t *template) []byte {
+		return without(t.register(0, t.tag, 1), "CSeq")
+	}},
+}
+
+// oddOf returns the odd message of a step.
+func oddOf(name string) (odd, bool) {
+	i := slices.IndexFunc(odds, func(o odd) bool { return o.name == name })
+	if i < 0 {
+		return odd{}, false
+	}
+	return odds[i], true
+}
+
+func (t *template) family() string {
+	if t.own.Addr().Is6() {
+		return "IP6"
+	}
+	return "IP4"
+}
+
+// address is the own address as o= and c= have it.
+func (t *template) address() string { return "IN " + t.family() + " " + t.own.Addr().String() }
+
+func (t *template) audio(port uint16) string { return fmt.Sprintf("m=audio %d RTP/AVP 0 8", port) }
+
+func (t *template) video(port uint16) string {
+	return fmt.Sprintf("m=video %d RTP/AVP 97\r\na=rtpmap:97 H264/90000", port)
+}
+
+// sdp is a session description with the given lines behind t=. An empty connection leaves c= out.
+func (t *template) sdp(origin, connection string, lines ...string) []byte {
+	head := []string{"v=0", fmt.Sprintf("o=nofixup %d 1 %s", t.tag.Number, origin), "s=-"}
+	if connection != "" {
+		head = append(head, "c="+connection)
+	}
+	head = append(head, "t=0 0")
+	return []byte(strings.Join(append(head, lines...), "\r\n") + "\r\n")
+}
+
+func (t *template) webRTC() []byte {
+	fingerprint := strings.TrimSuffix(strings.Repeat("A5:", 32), ":")
+	public := netip.AddrFrom4([4]byte{192, 0, 2, 99}) // what a STUN server said
+	return t.sdp(t.address(), t.address(),
+		fmt.Sprintf("m=audio %d UDP/TLS/RTP/SAVPF 111", t.media), "a=rtpmap:111 opus/48000/2", "a=rtcp-mux",
+		"a=ice-ufrag:nfx1", "a=ice-pwd:asd88fgpdd777uzjYhagZg", "a=fingerprint:sha-256 "+fingerprint, "a=setup:actpass",
+		fmt.Sprintf("a=candidate:1 1 udp 2130706431 %s %d typ host", t.own.Addr(), t.media),
+		fmt.Sprintf("a=candidate:2 1 udp 1694498815 %s %d typ srflx raddr %s rport %d", public, t.media, t.own.Addr(), t.media))
+}
+
+// inviteOf is an INVITE with a body of session description.
+func (t *template) inviteOf(body []byte) []byte { return t.inviteAs("application/sdp", body) }
+
+func (t *template) inviteAs(contentType string, body []byte) []byte {
+	return sip.Compose(nil, "INVITE "+t.user()+" SIP/2.0", []sip.Field{
+		{Name: "Via", Value: t.via()},
+		{Name: "From", Value: fmt.Sprintf("<sip:nofixup@%s>;tag=%s", host(t.own.Addr()), t.fromTag())},
+		{Name: "To", Value: "<" + t.user() + ">"},
+		{Name: "Call-ID", Value: t.callID()},
+		{Name: "CSeq", Value: "1 INVITE"},
+		{Name: "Contact", Value: t.contact()},
+		{Name: "Max-Forwards", Value: "70"},
+		{Name: "User-Agent", Value: t.agent},
+		{Name: "Content-Type", Value: contentType},
+		{Name: "Content-Length", Value: strconv.Itoa(len(body))},
+	}, body)
+}
+
+func (t *template) multipart() []byte {
+	const boundary = "nofixup"
+	part := func(contentType, text string) string {
+		return "--" + boundary + "\r\nContent-Type: " + contentType + "\r\n\r\n" + text
+	}
+	body := part("application/sdp", string(t.sdp(t.address(), t.address(), t.audio(t.media)))) +
+		part("text/plain", "nofixup\r\n") + "--" + boundary + "--\r\n"
+	return t.inviteAs("multipart/mixed;boundary="+boundary, []byte(body))
+}
+
+// longURI has a parameter that fills the Request-URI up.
+func (t *template) longURI() []byte {
+	raw := t.options()
+	end := strings.Index(string(raw), " SIP/2.0")
+	return slices.Concat(raw[:end], []byte(";nofixup="+strings.Repeat("n", 256)), raw[end:])
+}
+
+// without takes a header line out.
+func without(raw []byte, name string) []byte {
+	text := string(raw)
+	from := strings.Index(text, "\r\n"+name+": ")
+	end := strings.Index(text[from+2:], "\r\n")
+	return []byte(text[:from] + text[from+2+end:])
+}
