@@ -18,6 +18,7 @@ type odd struct {
 	breaks  string // the rule that it breaks on purpose, if it does
 	invite  bool   // an answer is acknowledged
 	udpOnly bool
+	usual   bool // real endpoints send it every day: it belongs to the default probe
 	compose func(t *template) []byte
 }
 
@@ -26,10 +27,10 @@ const oddPorts = 8
 
 // odds lists the odd messages: the valid ones first, since what breaks the rules can get the client banned.
 var odds = []odd{
-	{name: "notify", trait: "a NOTIFY outside of a dialog", compose: func(t *template) []byte {
+	{name: "notify", trait: "a NOTIFY outside of a dialog", usual: true, compose: func(t *template) []byte {
 		return t.outside("NOTIFY", []sip.Field{{Name: "Event", Value: "keep-alive"}, {Name: "Subscription-State", Value: "active"}}, "")
 	}},
-	{name: "publish", trait: "a PUBLISH", compose: func(t *template) []byte {
+	{name: "publish", trait: "a PUBLISH", usual: true, compose: func(t *template) []byte {
 		return t.outside("PUBLISH", []sip.Field{{Name: "Event", Value: "presence"}, {Name: "Expires", Value: "0"}}, "")
 	}},
 	{name: "unknown-method", trait: "a method that no standard knows", compose: func(t *template) []byte {
@@ -55,19 +56,19 @@ var odds = []odd{
 		}
 		return t.inviteOf(t.sdp(t.address(), other, t.audio(t.media)))
 	}},
-	{name: "invite-four-media", trait: "four m= lines", invite: true, compose: func(t *template) []byte {
+	{name: "invite-four-media", trait: "four m= lines", usual: true, invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp(t.address(), t.address(),
 			t.audio(t.media), t.video(t.media+2), t.video(t.media+4), t.audio(t.media+6)))
 	}},
-	{name: "invite-webrtc", trait: "an offer with ICE and DTLS-SRTP, as browsers send it", invite: true, compose: func(t *template) []byte {
+	{name: "invite-webrtc", trait: "an offer with ICE and DTLS-SRTP, as browsers send it", usual: true, invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.webRTC())
 	}},
-	{name: "invite-room", trait: "m= lines for BFCP and H.224, as video rooms send them", invite: true, compose: func(t *template) []byte {
+	{name: "invite-room", trait: "m= lines for BFCP and H.224, as video rooms send them", usual: true, invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media),
 			fmt.Sprintf("m=application %d TCP/BFCP *", t.media+2), "a=floorctrl:c-s", "a=setup:actpass", "a=connection:new",
 			fmt.Sprintf("m=application %d RTP/AVP 100", t.media+4), "a=rtpmap:100 H224/4800"))
 	}},
-	{name: "invite-multipart", trait: "a session description within multipart/mixed", invite: true, compose: (*template).multipart},
+	{name: "invite-multipart", trait: "a session description within multipart/mixed", usual: true, invite: true, compose: (*template).multipart},
 	// Over TCP there must be a Content-Length (RFC 3261 18.3).
 	{name: "invite-no-length", trait: "no Content-Length (RFC 3261 18.3)", invite: true, udpOnly: true, compose: func(t *template) []byte {
 		return without(t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media))), "Content-Length")
@@ -84,6 +85,15 @@ var odds = []odd{
 	{name: "register-no-cseq", breaks: "RFC 3261 8.1.1: no CSeq", compose: func(t *template) []byte {
 		return without(t.register(0, t.tag, 1), "CSeq")
 	}},
+}
+
+// belongs reports whether the message is part of a plan. Each one that is dropped takes a while to be sure of, over TCP
+// seconds: by default only what real endpoints send is tried, over UDP.
+func (o odd) belongs(transport string, thorough bool) bool {
+	if transport != "udp" {
+		return thorough && !o.udpOnly
+	}
+	return thorough || o.usual
 }
 
 // oddOf returns the odd message of a step.

@@ -254,8 +254,7 @@ func (p *Plan) spread(steps stepsOf) []Step {
 					continue
 				}
 			}
-			// Over TCP each message that is dropped takes seconds to be sure of.
-			if o, ok := oddOf(s.Name); ok && f.Path.Transport != "udp" && (o.udpOnly || !p.thorough) {
+			if o, ok := oddOf(s.Name); ok && !o.belongs(f.Path.Transport, p.thorough) {
 				continue
 			}
 			s.Flow, s.Role = i, alg.RoleProbe

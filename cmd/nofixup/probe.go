@@ -51,7 +51,7 @@ func probeCommand() command {
 			f.StringVar(&p.source, "source", "", "send from this local `ADDR`")
 			f.StringArrayVar(&p.via, "via-address", nil, "`ADDR` of a router between here and the outermost one, on its outer side; repeatable")
 			f.DurationVar(&p.timeout, "timeout", probe.DefaultTimeout, "give up after `D` and report what is known by then")
-			f.BoolVar(&p.thorough, "thorough", false, "also register with a gatekeeper (RRQ, ARQ, URQ): a gateway may open a way in for a minute")
+			f.BoolVar(&p.thorough, "thorough", false, "also send odd and broken messages, over TCP as well, and register with a gatekeeper (RRQ, ARQ, URQ), for which a firewall may open a way in for some minutes")
 			f.BoolVarP(&p.v4, "ipv4", "4", false, "IPv4 only")
 			f.BoolVarP(&p.v6, "ipv6", "6", false, "IPv6 only")
 			f.BoolVar(&p.dryRun, "dry-run", false, "print the plan and send nothing")
