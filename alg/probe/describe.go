@@ -36,13 +36,14 @@ func (r *runner) describe(n *alg.Network, flows []alg.Flow) {
 	}
 	n.Notes = append(n.Notes, r.publicAddresses(flows)...)
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.pollErr != nil {
-		n.Notes = append(n.Notes, "receipts stopped coming: "+r.pollErr.Error())
-	}
+	pollErr := r.pollErr
+	r.mu.Unlock() // before the ledger's lock: with that held, messages are numbered under this one
 	r.ledger.mu.Lock()
 	dropped := r.ledger.dropped
 	r.ledger.mu.Unlock()
+	if pollErr != nil {
+		n.Notes = append(n.Notes, "receipts stopped coming: "+pollErr.Error())
+	}
 	if dropped > 0 {
 		n.Notes = append(n.Notes, "the session's budget was used up: some messages got no receipt")
 	}
