@@ -43,8 +43,10 @@ func (r *runner) innerAddresses() []netip.Addr {
 	defer r.ledger.mu.Unlock()
 	var found []netip.Addr
 	look := func(at *link, wrote, read netip.Addr) {
-		// More than a few would be a box that makes addresses up.
-		if read.IsValid() && read != wrote && read != at.local().Addr() && !slices.Contains(found, read) && len(found) < maxInner {
+		// The public address is no inner one: a gateway that put a message before this one moved it here. More than a few
+		// would be a box that makes addresses up.
+		if wrote.IsValid() && read.IsValid() && read != wrote && read != at.local().Addr() && read != at.Outside[0].Addr() &&
+			!slices.Contains(found, read) && len(found) < maxInner {
 			found = append(found, read)
 		}
 	}
