@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,6 +85,12 @@ func TestMeddled(t *testing.T) {
 			}
 			return b
 		}}, alg.Clean, alg.Altered},
+		{"reset before the end of the call", meddler{out: func(b []byte) ([]byte, error) {
+			if kindOf(alg.ProtoH323, b) == "releaseComplete" {
+				return nil, &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.ECONNRESET)}
+			}
+			return b, nil
+		}}, alg.Dropped, alg.Clean},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -162,6 +162,17 @@ func (r *runner) connect(ctx context.Context, f *flow, from string, to netip.Add
 	return l, nil
 }
 
+// isReset reports that a write failed because the connection was ended from elsewhere.
+func isReset(err error) bool {
+	const wsaECONNRESET, wsaECONNABORTED = syscall.Errno(10054), syscall.Errno(10053)
+	for _, e := range [...]error{syscall.ECONNRESET, syscall.EPIPE, wsaECONNRESET, wsaECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
 // connectReason says in a few words why a connection did not come about.
 func connectReason(err error) string {
 	var timeout net.Error
@@ -297,6 +308,9 @@ func (r *runner) transmit(m *sent, more ...*sent) {
 		r.ledger.add(m)
 	}
 	off, err := m.link.send(raw, m.cuts...)
+	if isReset(err) {
+		err = nil // the network did that, not this computer: it counts as sent, and as lost
+	}
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
 	for _, m := range all {
