@@ -459,7 +459,10 @@ func (x *exchange) name() string {
 	if x.proto == ProtoSIP {
 		return messageName(&x.sent)
 	}
-	sent, _ := x.pair.ends()
+	sent, got := x.pair.ends()
+	if len(sent.Raw) == 0 { // somebody else sent it
+		return h323Name(x.proto, got.Raw)
+	}
 	return h323Name(x.proto, sent.Raw)
 }
 

@@ -59,6 +59,14 @@ func (l *link) part(raw []byte, n int, before []*asked) Step {
 	return s
 }
 
+// inserted names what nobody sent and arrived all the same.
+func (l *link) inserted() Step {
+	s := l.step
+	s.Script = false
+	s.Name += "-inserted"
+	return s
+}
+
 func partName(step, kind string, taken func(string) bool) string {
 	name := step + "-" + kind
 	for n := 2; taken(name); n++ {

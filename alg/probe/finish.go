@@ -300,9 +300,17 @@ func (r *runner) evidence() alg.Evidence {
 		}
 	}
 	for _, a := range l.requests {
-		if a.out != nil {
+		switch {
+		case a.out != nil:
 			add(int(a.number), a.link, a.step, a.try, false, here(a.in), there(a.out))
+		case a.in != nil && a.in.at.Before(r.asked) && l.dropped == 0:
+			// All that the reflector sent by then is known: somebody else sent this.
+			add(int(a.number), a.link, a.link.inserted(), a.try, false, here(a.in), &alg.Sighting{At: a.in.at, Raw: alg.Bytes{}})
 		}
+	}
+	for _, x := range l.extra {
+		got := there(x.got)
+		add(0, x.link, x.link.inserted(), x.link.try, true, &alg.Sighting{At: got.At, Raw: alg.Bytes{}}, got)
 	}
 	for _, at := range r.links {
 		e.Flows = append(e.Flows, at.Flow)

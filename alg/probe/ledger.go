@@ -42,6 +42,12 @@ type asked struct {
 	in     *sighting // as it arrived
 }
 
+// extra is what one end of a connection received and the other did not send.
+type extra struct {
+	link *link
+	got  *sighting
+}
+
 // sighting is a message as one end saw it.
 type sighting struct {
 	at     time.Time
@@ -79,6 +85,7 @@ type ledger struct {
 	order    []*sent
 	asked    map[uint32]*asked
 	requests []*asked
+	extra    []*extra         // what the reflector received and nobody here sent
 	received map[uint64]*sent // by the sequence number of the receipt
 	conns    map[uint64]*conn // by the number of the connection at the reflector
 	after    uint64           // receipts up to this one are in
@@ -256,6 +263,14 @@ func (l *ledger) inOrder(at *link, dir wire.Direction, n int, got *sighting) {
 		}
 		n--
 	}
+	l.unsent(at, got)
+}
+
+// unsent enters what the reflector received behind all that was sent over a link.
+func (l *ledger) unsent(at *link, got *sighting) {
+	if !slices.ContainsFunc(l.order, func(s *sent) bool { return s.link == at && s.failed != nil }) {
+		l.extra = append(l.extra, &extra{at, got})
+	}
 }
 
 // inboundAt returns what the reflector sent as the n-th message over a link, as far as it is known.
@@ -331,15 +346,17 @@ func (l *ledger) finish() {
 		if c.link == nil || len(c.in.buf) == 0 {
 			continue
 		}
-		for _, s := range l.order {
-			if s.link == c.link && s.there == nil && s.failed == nil {
-				if bytes.HasPrefix(s.raw, c.in.buf) {
-					break // the beginning of it, untouched: the rest did not come, that is all
-				}
-				r := c.in.last
-				l.saw(s, &sighting{at: r.At, off: c.in.off, raw: c.in.buf, seq: r.Seq, local: r.Local, remote: r.Remote})
-				break
+		r := c.in.last
+		got := &sighting{at: r.At, off: c.in.off, raw: c.in.buf, seq: r.Seq, local: r.Local, remote: r.Remote}
+		i := slices.IndexFunc(l.order, func(s *sent) bool { return s.link == c.link && s.there == nil && s.failed == nil })
+		switch {
+		case i < 0:
+			if c.link.ordered() {
+				l.unsent(c.link, got)
 			}
+		case bytes.HasPrefix(l.order[i].raw, c.in.buf): // the beginning of it, untouched: the rest did not come, that is all
+		default:
+			l.saw(l.order[i], got)
 		}
 	}
 }

@@ -73,17 +73,30 @@ func (c *meddled) Read(b []byte) (int, error) {
 // TestMeddled shows what becomes of calls whose streams are meddled with.
 func TestMeddled(t *testing.T) {
 	keepalive := []byte{3, 0, 0, 4}
+	atEnd := func(more ...byte) func(b []byte) ([]byte, error) {
+		return func(b []byte) ([]byte, error) {
+			if kindOf(alg.ProtoH323, b) == "releaseComplete" {
+				b = append(b, more...)
+			}
+			return b, nil
+		}
+	}
 	for _, tc := range []struct {
 		name string
 		box  meddler
 		out  alg.Verdict
 		in   alg.Verdict
 	}{
+		{"octets behind the last message", meddler{out: atEnd(3, 0, 0, 40, 1, 2, 3)}, alg.Altered, alg.Clean},
+		{"a message behind the last one", meddler{out: atEnd(keepalive...)}, alg.Altered, alg.Clean},
 		{"a message ahead of the first one", meddler{in: func(nth int, b []byte) []byte {
 			if nth == 0 {
 				b = append(bytes.Clone(keepalive), b...)
 			}
 			return b
+		}}, alg.Clean, alg.Altered},
+		{"a message behind what was read", meddler{in: func(_ int, b []byte) []byte {
+			return append(b, keepalive...)
 		}}, alg.Clean, alg.Altered},
 		{"reset before the end of the call", meddler{out: func(b []byte) ([]byte, error) {
 			if kindOf(alg.ProtoH323, b) == "releaseComplete" {
