@@ -276,6 +276,11 @@ func (j *caseJudge) steps() []*step {
 		side
 		name, shape string
 	}
+	type stream struct {
+		flow     int
+		outbound bool
+	}
+	stalled := map[stream]bool{}
 	var out []*step
 	index := map[key]*step{}
 	for i := range j.c.Pairs {
@@ -299,8 +304,10 @@ func (j *caseJudge) steps() []*step {
 			if j.changes(p, flow) {
 				s.changed = true
 			}
-		case sent != nil && j.receiver(p.Outbound).covers(sent.At):
+		case sent != nil && j.receiver(p.Outbound).covers(sent.At) && !stalled[stream{p.Flow, p.Outbound}]:
 			s.lost++
+			// What follows on the same connection waits behind it.
+			stalled[stream{p.Flow, p.Outbound}] = flow.Path.Transport == "tcp"
 		default:
 			s.unknown++
 		}
@@ -422,7 +429,7 @@ func (j *caseJudge) doubt(p Path, steps []*step) (why string, nothing bool) {
 	case j.c.CutShort:
 		return "the run was cut short", false
 	case !p.Control && j.hidden(p, steps):
-		return "a second NAT hides the outer box: only the local address was tested", false
+		return "a second NAT could hide a gateway: only the local address was tested", false
 	}
 	return "", false
 }
@@ -438,7 +445,7 @@ func (j *caseJudge) hidden(p Path, steps []*step) bool {
 		return false
 	}
 	for _, s := range steps {
-		if s.path == p && s.shape != ShapeLocal && s.delivered > 0 && (!s.outbound || s.shape == ShapeNone) {
+		if s.path == p && s.delivered > 0 && s.unhides() {
 			return false
 		}
 	}
@@ -464,6 +471,18 @@ func (x *exchange) name() string {
 		return h323Name(x.proto, got.Raw)
 	}
 	return h323Name(x.proto, sent.Raw)
+}
+
+// unhides reports whether a step that was delivered would have shown a gateway that does not see the client's own address.
+func (s *step) unhides() bool {
+	switch s.path.Proto {
+	case ProtoH323:
+		// The Setup with which the client is called names its address as the far end sees it.
+		return !s.outbound && s.name == StepCalledSetup || strings.HasPrefix(s.shape, "via ")
+	case ProtoRAS:
+		return true // nothing in RAS does: whoever gathers the evidence must tell
+	}
+	return s.shape != ShapeLocal && (!s.outbound || s.shape == ShapeNone)
 }
 
 func startLine(raw []byte) []byte {

@@ -129,7 +129,9 @@ func TestH245Unreachable(t *testing.T) {
 			Detail: "it is refused",
 		}
 	}
-	failed, ok, other := trial(false, OutcomeFailed), trial(false, OutcomeOK), trial(true, OutcomeFailed)
+	failed := func(n int) []Trial { return slices.Repeat([]Trial{trial(false, OutcomeFailed)}, n) }
+	other := func(n int) []Trial { return slices.Repeat([]Trial{trial(true, OutcomeFailed)}, n) }
+	ok := trial(false, OutcomeOK)
 	control := netip.AddrPortFrom(server.Addr(), 30001)
 	for _, c := range []struct {
 		name    string
@@ -139,14 +141,14 @@ func TestH245Unreachable(t *testing.T) {
 		control Verdict
 		count   int
 	}{
-		{"three failed", []Trial{failed, failed, failed}, false, Blocked, Clean, 3},
-		{"more failed", []Trial{failed, failed, failed, failed}, false, Blocked, Clean, 4},
-		{"too few", []Trial{failed, failed}, false, Clean, Clean, 0},
-		{"one came about", []Trial{failed, failed, failed, ok}, false, Clean, Clean, 0},
-		{"one was used", []Trial{failed, failed, failed}, true, Clean, Clean, 0},
-		{"control port alone", []Trial{other, other, other}, false, Clean, Blocked, 0},
-		{"both", []Trial{other, other, other, failed, failed, failed}, false, Blocked, Blocked, 3},
-		{"spread over both", []Trial{other, failed, failed}, false, Clean, Clean, 0},
+		{"enough failed", failed(minConnects), false, Blocked, Clean, minConnects},
+		{"more failed", failed(minConnects + 1), false, Blocked, Clean, minConnects + 1},
+		{"too few", failed(minConnects - 1), false, Clean, Clean, 0},
+		{"one came about", append(failed(minConnects), ok), false, Clean, Clean, 0},
+		{"one was used", failed(minConnects), true, Clean, Clean, 0},
+		{"control port alone", other(minConnects), false, Clean, Blocked, 0},
+		{"both", append(other(minConnects), failed(minConnects)...), false, Blocked, Blocked, minConnects},
+		{"spread over both", append(other(1), failed(minConnects-1)...), false, Clean, Clean, 0},
 		{"nothing tried", nil, false, Clean, Clean, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,7 +169,7 @@ func TestH245Unreachable(t *testing.T) {
 				if p.Outbound != want || p.Inbound != Clean {
 					t.Errorf("%s: %s outbound, %s inbound (%s), want %s", p.Path, p.Outbound, p.Inbound, p.Reason, want)
 				}
-				if want == Blocked && !strings.Contains(p.Reason, "no connection for H.245 in "+fmt.Sprint(max(3, c.count))) {
+				if want == Blocked && !strings.Contains(p.Reason, "no connection for H.245 in "+fmt.Sprint(max(minConnects, c.count))) {
 					t.Errorf("%s: reason %q", p.Path, p.Reason)
 				}
 			}
@@ -258,8 +260,11 @@ func TestAdviceH323(t *testing.T) {
 	// A drop is the same rule on all protocols.
 	setup := callMessage(setupBody(28)).raw
 	s := newH323Scene().calls()
-	for range enough {
-		s.carry(mainFlow, true, StepSetup, ShapeLocal, setup, nil)
+	for i := range enough {
+		// Each on a connection of its own: behind a message that is missing the others of its connection wait.
+		id := 100 + i
+		s.Flows = append(s.Flows, Flow{ID: id, Path: h323Path, Inside: [2]netip.AddrPort{own(uint16(41000 + i)), server}})
+		s.carry(id, true, StepSetup, ShapeLocal, setup, nil)
 	}
 	s.carry(controlFlow, true, StepSetup, ShapeLocal, setup, setup).calls()
 	r := s.judged()

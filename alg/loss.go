@@ -41,6 +41,22 @@ func TriesOn(transport string, q float64) int {
 // enough for the first two retransmissions of a sender whose shortest time-out is 200 ms.
 const StallTime = 800 * time.Millisecond
 
+// Connects is how many attempts to connect must fail before that proves a closed port, when so many of the attempts on the
+// control port failed although others there came about. An attempt that fails lost two SYN segments, or their answers: where
+// none failed on the control port, or it cannot be connected to at all, minConnects proves it with up to 14 % of loss. It returns 0 where so many fail that nothing can be proven.
+func Connects(failed, made int) int {
+	if failed == 0 || made == 0 {
+		return minConnects
+	}
+	n := Tries(LossEstimate(failed, failed+made))
+	if n == 0 {
+		return 0
+	}
+	return max(minConnects, n)
+}
+
+const minConnects = 6
+
 // assumedLoss stands in where the control port gives no measure, since nothing comes back from it either.
 const assumedLoss = 0.2
 

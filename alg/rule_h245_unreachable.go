@@ -33,7 +33,7 @@ func (j *caseJudge) noH245(p Path) string {
 			return "" // some came about
 		}
 	}
-	if failed < minConnects {
+	if need := j.connects(); need == 0 || failed < need {
 		return ""
 	}
 	if !p.Control {

@@ -1,5 +1,8 @@
 package alg
 
+// StepCalledSetup is the Setup of a call to the client.
+const StepCalledSetup = "called-setup"
+
 // Steps that send the same Setup in one segment, and in two: after the TPKT header, and in its middle.
 const (
 	StepSetup            = "setup"

@@ -50,9 +50,9 @@ func TestUnconnected(t *testing.T) {
 		reason   string
 		findings int
 	}{
-		{"never", works, 3, Blocked, "the control port can be connected to", 1},
+		{"never", works, minConnects, Blocked, "the control port can be connected to", 1},
 		{"too few", works, 2, Untested, "in 2 tries", 0},
-		{"no control", Case{Points: points}, 3, Blocked, "no connection in 3 tries: it is refused", 1},
+		{"no control", Case{Points: points}, minConnects, Blocked, "no connection in 6 tries: it is refused", 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := tc.base

@@ -120,13 +120,16 @@ func (j *caseJudge) unconnected(at side) (Verdict, string) {
 			why = t.Detail
 		}
 	}
+	need := j.connects()
 	switch {
 	case failed == 0:
 		return Untested, "nothing was sent"
 	case !at.outbound:
 		return Untested, "nothing was sent, for want of a connection"
-	case failed < minConnects:
-		return Untested, fmt.Sprintf("no connection (%s) in %d tries, %d would prove it", why, failed, minConnects)
+	case need == 0:
+		return Untested, "too lossy: most connections to the control port do not come about either"
+	case failed < need:
+		return Untested, fmt.Sprintf("no connection (%s) in %d tries, %d would prove it", why, failed, need)
 	}
 	reason := fmt.Sprintf("no connection in %d tries: %s", failed, why)
 	tried, works := j.controlSide(at)
@@ -144,9 +147,21 @@ func (j *caseJudge) unconnected(at side) (Verdict, string) {
 	return Blocked, reason
 }
 
-// minConnects is how many attempts to connect must fail before a port counts as blocked: each of them sends more than one
-// SYN.
-const minConnects = 3
+// connects is how many attempts to connect must fail to prove a closed port, by what happened on the control port.
+func (j *caseJudge) connects() int {
+	failed, made := 0, 0
+	for _, t := range j.c.Trials {
+		if t.Kind == TrialConnect && t.Path.Control && t.Outcome == OutcomeFailed {
+			failed++
+		}
+	}
+	for _, f := range j.flows {
+		if f.Path.Control && f.Path.Transport == "tcp" {
+			made++
+		}
+	}
+	return Connects(failed, made)
+}
 
 // connectFinding reports connections that did not come about.
 func (j *caseJudge) connectFinding(at side, count int, why string) {

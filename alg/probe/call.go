@@ -322,16 +322,20 @@ func (c *call) control(ctx context.Context, connect []byte) {
 		return
 	}
 	from := netip.AddrPortFrom(c.link.local().Addr(), 0).String()
-	l, err := c.connect(ctx, c.link.flow, from, to, c.link)
-	if err != nil {
-		if ctx.Err() == nil {
-			c.mu.Lock()
-			c.trials = append(c.trials, alg.Trial{
-				Kind: alg.TrialH245, Path: c.link.Path, Src: c.link.local(), Dst: to, At: time.Now(),
-				Outcome: alg.OutcomeFailed, Detail: connectReason(err),
-			})
-			c.mu.Unlock()
+	var l *link
+	var err error
+	for range alg.Connects(0, 1) {
+		if l, err = c.connect(ctx, c.link.flow, from, to, c.link); err == nil || ctx.Err() != nil {
+			break
 		}
+		c.mu.Lock()
+		c.trials = append(c.trials, alg.Trial{
+			Kind: alg.TrialH245, Path: c.link.Path, Src: c.link.local(), Dst: to, At: time.Now(),
+			Outcome: alg.OutcomeFailed, Detail: connectReason(err),
+		})
+		c.mu.Unlock()
+	}
+	if err != nil {
 		return
 	}
 	defer l.abort()

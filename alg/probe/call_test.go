@@ -1,6 +1,9 @@
 package probe
 
 import (
+	"context"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -59,11 +62,102 @@ ras/udp/15060 from ephemeral: clean clean
 					t.Errorf("got\n%swant\n%s", got, tc.want)
 				}
 				for _, n := range report.Network.Notes {
-					if !tc.thorough || !strings.Contains(n, "a registration with a gatekeeper was made") {
+					if !tc.thorough || !strings.Contains(n, "a registration with a gatekeeper was asked for") {
 						t.Error(n)
 					}
 				}
 			})
 		})
 	}
+}
+
+// TestRASAlone shows that behind a NAT RAS by itself is not called clean: no message of it would tell of a gateway in an outer
+// box. Without a NAT, or with SIP beside it, it is.
+func TestRASAlone(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		protos []string
+		noNAT  bool
+		want   alg.Verdict
+	}{
+		{"alone", []string{alg.ProtoRAS}, false, alg.Untested},
+		{"without NAT", []string{alg.ProtoRAS}, true, alg.Clean},
+		{"with SIP", []string{alg.ProtoRAS, alg.ProtoSIP}, false, alg.Clean},
+		{"with H.323", []string{alg.ProtoRAS, alg.ProtoH323}, false, alg.Clean},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, fixup.Config{NoNAT: tc.noNAT}, reflector.Limits{})
+				defer w.close(t)
+				w.cfg.Plan.Protos = tc.protos
+				report, err := Run(t.Context(), w.cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range report.Paths {
+					if p.Proto == alg.ProtoRAS && !p.Control && p.Outbound != tc.want {
+						t.Errorf("%s (%s), want %s", p.Outbound, p.Reason, tc.want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestNotOffered shows that what was asked for and is not offered is not tested, and what was not asked for takes nothing away.
+func TestNotOffered(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, fixup.Config{}, reflector.Limits{})
+			defer w.close(t)
+			server, err := reflector.Start(t.Context(), reflector.Config{
+				Hosts: []netip.Addr{netip.MustParseAddr("203.0.113.11")}, Network: w.network.Outside(), H225: reflector.Off, RAS: reflector.Off,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.Shutdown(context.Background())
+			w.cfg.Reflector, w.cfg.Control.Pin = server.URL(), server.Pin()
+			w.cfg.Plan.Protos = nil
+			want := alg.OverallClean
+			if asked {
+				w.cfg.Plan.Protos = []string{alg.ProtoSIP, alg.ProtoH323}
+				want = alg.OverallInconclusive
+			}
+			report, err := Run(t.Context(), w.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report.Verdict != want {
+				t.Errorf("asked %v: %s, want %s\n%s", asked, report.Verdict, want, verdicts(report))
+			}
+			if !slices.Contains(report.Network.Notes, "the reflector does not offer H.323: it was not tested") {
+				t.Errorf("notes %q", report.Network.Notes)
+			}
+		})
+	}
+}
+
+// TestStalled shows that a message which is dropped on TCP takes no other along: those behind it on its connection only wait.
+func TestStalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, fixup.Config{Block: func(p fixup.Packet, out bool) bool {
+			// The H.323 message type of a Setup stands behind TPKT and call reference.
+			return out && p.Dst.Port() == 1720 && len(p.Payload) > 9 && p.Payload[8] == 0x05
+		}}, reflector.Limits{})
+		defer w.close(t)
+		w.cfg.Plan.Protos = []string{alg.ProtoH323}
+		report, err := Run(t.Context(), w.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := report.Paths[0]; p.Outbound != alg.Dropped {
+			t.Errorf("%s: %s (%s)", p.Path, p.Outbound, p.Reason)
+		}
+		for _, f := range report.Findings {
+			if f.ID != "message-dropped" || f.Message != "setup" {
+				t.Errorf("%s %s", f.ID, f.Message)
+			}
+		}
+	})
 }

@@ -13,6 +13,7 @@ type tally struct {
 	sent, received    int // outbound
 	replied, answered int // inbound, of answers and of what the reflector was asked to send
 	unconnected       int // tcp: connections that did not come about
+	connected         int // and those that did
 }
 
 // tallies counts by flow. Messages that break the rules on purpose measure nothing: they may be dropped for that.
@@ -21,7 +22,7 @@ func (r *runner) tallies() map[*flow]*tally {
 	r.mu.Lock()
 	for _, f := range r.flows {
 		if f != nil {
-			out[f] = &tally{unconnected: f.unconnected}
+			out[f] = &tally{unconnected: f.unconnected, connected: f.connected}
 		}
 	}
 	r.mu.Unlock()
@@ -91,16 +92,30 @@ func (r *runner) need(tallies map[*flow]*tally, like *flow) int {
 	return maxTries // too lossy to prove anything, as far as a few messages tell: more of them may get through
 }
 
+// connects is how many attempts to connect must fail on a flow, as the judge asks for; 0 if nothing can be proven.
+func (r *runner) connects(tallies map[*flow]*tally, like *flow) int {
+	failed, made := 0, 0
+	for f, t := range tallies {
+		if p := f.plan.Path; p.Control && p.Proto == like.plan.Path.Proto && p.Transport == "tcp" && p.Family == like.plan.Path.Family {
+			failed += t.unconnected
+			made += t.connected
+		}
+	}
+	return alg.Connects(failed, made)
+}
+
 // closed reports that a flow has lost enough messages, and delivered none, to be given up: outbound, or only its answers.
-func (t *tally) closed(need int) (outbound, inbound bool) {
-	const connects = 3 // what the judge asks for
+func (t *tally) closed(need, connects int) (outbound, inbound bool) {
+	if connects == 0 {
+		connects = maxTries
+	}
 	return t.received == 0 && (t.sent >= need || t.unconnected >= connects), t.answered == 0 && t.replied >= need
 }
 
 // done reports whether nothing more is to be learnt from a step: some try of it got through and, if the reflector answered
 // any, an answer came back and its acknowledgement got through as well; or its flow is closed.
-func (r *runner) done(s Step, t *tally, need int) bool {
-	noWay, noAnswers := t.closed(need)
+func (r *runner) done(s Step, t *tally, need, connects int) bool {
+	noWay, noAnswers := t.closed(need, connects)
 	if noWay {
 		return true
 	}
@@ -157,7 +172,7 @@ func (r *runner) close() {
 
 // end deletes the session, so that the reflector forgets what it saw.
 func (r *runner) end() {
-	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye+4*r.rtt)
 	defer cancel()
 	_ = r.session.Close(ctx) // it ends by itself, too
 	r.client.CloseIdle()
@@ -197,6 +212,7 @@ func (r *runner) judge(evidence alg.Evidence) *alg.Judge {
 // clean. What the plan itself leaves out is no such step: a public address that is the local one, the end of a
 // registration that never came about, and anything after the first messages on a flow that lets nothing through.
 func (r *runner) unsent(ctx context.Context) {
+	r.hiddenRAS()
 	tallies := r.tallies()
 	type key struct {
 		flow        int
@@ -225,7 +241,7 @@ func (r *runner) unsent(ctx context.Context) {
 			if f == nil || !r.ready(s) {
 				continue
 			}
-			if noWay, _ := tallies[f].closed(r.need(tallies, f)); noWay {
+			if noWay, _ := tallies[f].closed(r.need(tallies, f), r.connects(tallies, f)); noWay {
 				continue
 			}
 			for _, name := range s.messages(f.plan.Path.Proto) {

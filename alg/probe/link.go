@@ -21,6 +21,7 @@ type flow struct {
 	nonce  string         // what the reflector's answers call themselves by; sent back, it proves the source address
 
 	gatekeeper  gatekeeper
+	connected   int   // tcp: connections that came about
 	unconnected int   // tcp: connections that did not come about
 	refused     error // what this computer itself refused
 }

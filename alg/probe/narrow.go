@@ -63,6 +63,34 @@ func (r *runner) innerAddresses() []netip.Addr {
 	return found
 }
 
+// hiddenRAS enters a trial for RAS behind a NAT where nothing else could have told of a second one: no message of RAS names the
+// address that the reflector sees, so that a gateway in an outer box leaves no trace in them.
+func (r *runner) hiddenRAS() {
+	r.ledger.mu.Lock()
+	told := map[int]bool{} // families in which an answer or a Setup named that address
+	translated := map[*flow]bool{}
+	for _, m := range r.ledger.order {
+		f := m.link.flow
+		if m.reply != nil && m.answer != nil && m.link.Path.Proto == alg.ProtoSIP && received(m.reply.raw).IsValid() {
+			told[f.plan.Path.Family] = true
+		}
+		if m.link.Path.Proto == alg.ProtoRAS && !m.link.Path.Control {
+			translated[f] = translated[f] || m.link.Translated()
+		}
+	}
+	for _, a := range r.ledger.requests {
+		if a.out != nil && a.in != nil && a.link.Path.Proto == alg.ProtoH323 && called(a.out.raw).IsValid() {
+			told[a.link.Path.Family] = true
+		}
+	}
+	r.ledger.mu.Unlock()
+	for f, nat := range translated {
+		if nat && !told[f.plan.Path.Family] && len(r.cfg.Plan.ViaAddresses) == 0 {
+			r.trial(alg.TrialStep, f.plan, f.local, "a second NAT could hide a gateway, and RAS alone cannot tell: test SIP or H.323 as well")
+		}
+	}
+}
+
 // called returns the address in destCallSignalAddress of a Setup, the zero address if there is none.
 func called(raw []byte) netip.Addr {
 	to, _ := addressIn(raw, h323.FieldDestCallSignalAddress)

@@ -189,13 +189,14 @@ func oddSteps() (valid, invalid []Step) {
 // protocols says what is tested: which service of a reflector takes it, over what, and from which source ports. An application
 // gateway for SIP may go by the source port; endpoints of H.323 have none of their own.
 var protocols = []protocol{
-	{alg.ProtoSIP, wire.ServiceSIP, []string{"udp", "tcp"}, []alg.SourcePort{5060, alg.Ephemeral}},
-	{alg.ProtoH323, wire.ServiceH225, []string{"tcp"}, []alg.SourcePort{alg.Ephemeral}},
-	{alg.ProtoRAS, wire.ServiceRAS, []string{"udp"}, []alg.SourcePort{alg.Ephemeral}},
+	{alg.ProtoSIP, wire.ServiceSIP, 5060, []string{"udp", "tcp"}, []alg.SourcePort{5060, alg.Ephemeral}},
+	{alg.ProtoH323, wire.ServiceH225, 1720, []string{"tcp"}, []alg.SourcePort{alg.Ephemeral}},
+	{alg.ProtoRAS, wire.ServiceRAS, 1719, []string{"udp"}, []alg.SourcePort{alg.Ephemeral}},
 }
 
 type protocol struct {
 	name, service string
+	port          uint16 // the usual one
 	transports    []string
 	sources       []alg.SourcePort
 }

@@ -47,7 +47,7 @@ func (r *runner) rasRequest(l *link, s Step, try int, own netip.AddrPort) *sent 
 		r.mu.Lock()
 		l.flow.gatekeeper.call = gk.call
 		r.mu.Unlock()
-		r.note("a registration with a gatekeeper was made and taken back: an application gateway may keep a way in to this computer open for some minutes, to a port on which nothing listens")
+		r.note("a registration with a gatekeeper was asked for, for a minute: an application gateway may keep a way in to this computer open for some minutes, to a port on which nothing listens")
 	case stepARQ:
 		token := r.session.Grant.Token
 		arq := h323.AdmissionRequest{

@@ -142,6 +142,7 @@ func (r *runner) open(ctx context.Context) error {
 // bind plans, finds the local addresses and opens the sockets.
 func (r *runner) bind(ctx context.Context) error {
 	r.plan = NewPlan(r.session.Grant.Targets, r.cfg.Plan)
+	r.offered()
 	r.fallBack(ctx)
 	r.ports = newPortWalk(time.Now())
 	r.flows = make([]*flow, len(r.plan.Flows))
@@ -196,6 +197,23 @@ func (r *runner) bind(ctx context.Context) error {
 		return ErrNoTarget
 	}
 	return nil
+}
+
+// offered says what the reflector does not offer. What was asked for by name is then not tested; else it was not asked for.
+func (r *runner) offered() {
+	for _, proto := range protocols {
+		asked := slices.Contains(r.cfg.Plan.Protos, proto.name)
+		if r.cfg.Plan.Protos != nil && !asked || slices.ContainsFunc(r.session.Grant.Targets, func(t wire.Target) bool { return t.Service == proto.service }) {
+			continue
+		}
+		why := "the reflector does not offer " + alg.ProtoName(proto.name) + ": it was not tested"
+		r.note(why)
+		if asked {
+			r.trial(alg.TrialStep, PlannedFlow{Path: alg.Path{
+				Proto: proto.name, Transport: proto.transports[0], Family: 4, Port: proto.port, SourcePort: proto.sources[0],
+			}}, netip.Addr{}, why)
+		}
+	}
 }
 
 // trial enters an attempt that failed.
@@ -309,7 +327,7 @@ func (r *runner) round(ctx context.Context, round Round) {
 		if f == nil || !r.ready(s) {
 			return true
 		}
-		noWay, _ := tallies[f].closed(r.need(tallies, f))
+		noWay, _ := tallies[f].closed(r.need(tallies, f), r.connects(tallies, f))
 		return noWay
 	})
 	skipped := len(round.Steps) - len(open)
@@ -339,7 +357,10 @@ func (r *runner) round(ctx context.Context, round Round) {
 		open = slices.DeleteFunc(open, func(s Step) bool {
 			f := r.flows[s.Flow]
 			need := min(r.need(tallies, f), maxTries)
-			return tries[s] >= need || r.done(s, tallies[f], need)
+			connects := r.connects(tallies, f)
+			// Where connections fail, tries count once there are as many as that takes.
+			enough := tries[s] >= need && (tallies[f].connected > 0 || tallies[f].unconnected == 0 || tries[s] >= maxTries)
+			return enough || r.done(s, tallies[f], need, connects)
 		})
 		progress(steps - len(open))
 	}

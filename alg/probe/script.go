@@ -107,7 +107,7 @@ func (r *runner) insist(ctx context.Context, l *link, first int, send func(try i
 		}
 		tallies := r.tallies()
 		need := r.need(tallies, l.flow)
-		_, noAnswers := tallies[l.flow].closed(need)
+		_, noAnswers := tallies[l.flow].closed(need, r.connects(tallies, l.flow))
 		if noAnswers || try-first+1 >= min(need, maxTries) {
 			return false
 		}

@@ -115,6 +115,9 @@ func (r *runner) dial(ctx context.Context, f *flow, s Step, try int) *link {
 	}
 	l, err := r.connect(ctx, f, from, f.plan.Target, &link{step: s, try: try})
 	if err == nil {
+		r.mu.Lock()
+		f.connected++
+		r.mu.Unlock()
 		return l
 	}
 	switch {

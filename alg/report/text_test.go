@@ -241,9 +241,11 @@ func h323Scene() *scene {
 	s.send(control, true, "facility", 1, release, &release)
 	facility := wire(h323.CallMessage{ID: [16]byte{1}, Body: h323.FacilityBody{}}.Append(nil))
 	s.send(control, true, "facility-lost", 1, facility, &facility)
-	s.send(main, true, "facility-lost", 6, facility, nil)
+	for range 6 { // each on a connection of its own, which it stalls
+		s.send(s.flowOf(alg.ProtoH323, "tcp", 1720, alg.Ephemeral, false), true, "facility-lost", 1, facility, nil)
+	}
 	good(1)
-	for range 3 {
+	for range 6 {
 		s.trials = append(s.trials, alg.Trial{
 			Kind: alg.TrialH245, Path: s.evidence.Flows[main-1].Path, At: began, Outcome: alg.OutcomeFailed, Detail: "no answer within 3 s",
 			Src: netip.MustParseAddrPort("10.0.0.9:40001"), Dst: netip.MustParseAddrPort("203.0.113.10:30000"),
