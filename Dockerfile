@@ -16,5 +16,5 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /nofixup-reflector ./cm
 FROM scratch
 COPY --from=build /nofixup-reflector /nofixup-reflector
 USER 65532:65532
-EXPOSE 443/tcp 80/tcp 5060/udp 5060/tcp 1719/udp 1720/tcp 11000-11031/tcp 15060/udp 15060/tcp
+EXPOSE 443/tcp 80/tcp 5060/udp 5060/tcp 5061/udp 5061/tcp 1719/udp 1720/tcp 11000-11031/tcp 15060/udp 15060/tcp
 ENTRYPOINT ["/nofixup-reflector"]

@@ -52,6 +52,7 @@ type Flow struct {
 // Protocols that a flow speaks, and so how its octets are read. H.245 belongs to the path of its H.225 call.
 const (
 	ProtoSIP  = "sip"
+	ProtoSIPS = "sips" // SIP over TLS: a protocol of paths, what flows speak on them is SIP
 	ProtoH323 = "h323" // H.225.0 call signalling; as the protocol of a path also its H.245
 	ProtoH245 = "h245"
 	ProtoRAS  = "ras"
@@ -62,7 +63,7 @@ func (f *Flow) Proto() string {
 	if f.Path.Proto == ProtoH323 && f.Parent != 0 {
 		return ProtoH245
 	}
-	return f.Path.Proto
+	return f.Path.Speaks()
 }
 
 // Translated reports whether the client's address differs on the two sides of the box: there is a NAT. A port that alone
@@ -140,6 +141,7 @@ const (
 	TrialSocket  = "socket"  // a source port of this computer could not be had
 	TrialStep    = "step"    // a planned message was not sent
 	TrialConnect = "connect" // a TCP connection came about or did not
+	TrialTLS     = "tls"     // a TLS handshake came about, or did not
 	TrialH245    = "h245"    // the connection for H.245 that a call announced came about or did not
 )
 
@@ -152,6 +154,7 @@ type Trial struct {
 	At      time.Time      `json:"at"`
 	Outcome Outcome        `json:"outcome"`
 	Detail  string         `json:"detail,omitempty"`
+	TLS     *TLS           `json:"tls,omitempty"` // of kind tls: the handshake, as far as it came
 }
 
 // Case is what is judged together: here all flows of one protocol, transport and address family, with their control.

@@ -242,6 +242,13 @@ func (j *caseJudge) judge() []PathResult {
 		}
 		reasons = appendReason(reasons, Outbound, out)
 		reasons = appendReason(reasons, Inbound, in)
+		if why := j.interception(p); why != "" {
+			// What else happens then is that somebody's doing.
+			r.Outbound, r.Inbound = Intercepted, Intercepted
+			r.Reason = strings.Join(append([]string{why}, reasons...), "; ")
+			results = append(results, r)
+			continue
+		}
 		// Doubt makes a clean side untested; it takes nothing from interference that was seen.
 		if doubt, nothing := j.doubt(p, steps); doubt != "" {
 			if nothing {
@@ -307,7 +314,7 @@ func (j *caseJudge) steps() []*step {
 		case sent != nil && j.receiver(p.Outbound).covers(sent.At) && !stalled[stream{p.Flow, p.Outbound}]:
 			s.lost++
 			// What follows on the same connection waits behind it.
-			stalled[stream{p.Flow, p.Outbound}] = flow.Path.Transport == "tcp"
+			stalled[stream{p.Flow, p.Outbound}] = flow.Path.Transport != "udp"
 		default:
 			s.unknown++
 		}
@@ -419,7 +426,7 @@ func (j *caseJudge) doubt(p Path, steps []*step) (why string, nothing bool) {
 	nothing = !slices.ContainsFunc(steps, func(s *step) bool { return s.path == p })
 	for _, t := range j.c.Trials {
 		// That connecting failed has a verdict of its own.
-		if t.Path == p && t.Outcome == OutcomeFailed && t.Kind != TrialConnect && t.Kind != TrialH245 {
+		if t.Path == p && t.Outcome == OutcomeFailed && t.Kind != TrialConnect && t.Kind != TrialTLS && t.Kind != TrialH245 {
 			return cmp.Or(t.Detail, t.Kind+" failed"), nothing
 		}
 	}
@@ -428,6 +435,8 @@ func (j *caseJudge) doubt(p Path, steps []*step) (why string, nothing bool) {
 		return "", true
 	case j.c.CutShort:
 		return "the run was cut short", false
+	case slices.ContainsFunc(j.c.Trials, func(t Trial) bool { return t.Path == p && t.TLS != nil && t.Outcome == OutcomeOK && !t.TLS.telling() }):
+		return "the reflector does not say which certificate is its own", false
 	case !p.Control && j.hidden(p, steps):
 		return "a second NAT could hide a gateway: only the local address was tested", false
 	}

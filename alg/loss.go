@@ -31,7 +31,7 @@ func Tries(q float64) int {
 // has not arrived after [StallTime] was lost three times.
 func TriesOn(transport string, q float64) int {
 	n := Tries(q)
-	if transport == "tcp" {
+	if transport != "udp" {
 		return (n + 2) / 3
 	}
 	return n

@@ -9,8 +9,8 @@ import (
 
 // Path is what a verdict is about: a protocol on a transport to a port, from a class of source ports.
 type Path struct {
-	Proto      string     `json:"proto"`       // "sip", "h323" or "ras"
-	Transport  string     `json:"transport"`   // "udp" or "tcp"
+	Proto      string     `json:"proto"`       // "sip", "sips", "h323" or "ras"
+	Transport  string     `json:"transport"`   // "udp", "tcp" or "tls"
 	Family     int        `json:"family"`      // 4 or 6
 	Port       uint16     `json:"port"`        // destination port at the reflector
 	SourcePort SourcePort `json:"source_port"` // "5060" or "ephemeral"
@@ -26,10 +26,21 @@ func (p Path) String() string {
 	return s
 }
 
+// Speaks is the protocol of the messages on the path.
+func (p Path) Speaks() string {
+	if p.Proto == ProtoSIPS {
+		return ProtoSIP
+	}
+	return p.Proto
+}
+
 // ProtoName is what people call the protocol of a path.
 func ProtoName(proto string) string {
-	if proto == ProtoH323 {
+	switch proto {
+	case ProtoH323:
 		return "H.323"
+	case ProtoSIPS:
+		return "SIP over TLS"
 	}
 	return strings.ToUpper(proto)
 }

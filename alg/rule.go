@@ -25,9 +25,9 @@ type Rule struct {
 	message func(x *exchange) (Change, bool)
 }
 
-// Rules returns every rule: those of SIP, those of H.323, and those about messages that do not arrive at all.
+// Rules returns every rule: those of SIP, those of H.323, those about messages that do not arrive at all, and the one about TLS.
 func Rules() []Rule {
-	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked})
+	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted})
 }
 
 // rulesFor returns the rules for changes in messages of a protocol.
@@ -116,10 +116,16 @@ const turnOff = "Turn off the SIP application gateway (also called ALG, helper, 
 const turnOffH323 = "Turn off the H.323 application gateway (also called ALG, helper, fixup or inspection of H.323, H.225, " +
 	"RAS or H.245) of the firewall or router, then run nofixup again."
 
+const turnOffTLS = "Exempt the service from TLS inspection (also called decryption, TLS proxy, SSL scanning or deep inspection) in the " +
+	"firewall's rules, then run nofixup again."
+
 // advice is what to do on a path of a protocol.
 func (r *Rule) advice(proto string) string {
-	if r.Advice == turnOff && proto != ProtoSIP {
-		return turnOffH323
+	switch {
+	case r.Advice != turnOff || proto == ProtoSIP:
+		return r.Advice
+	case proto == ProtoSIPS:
+		return turnOffTLS
 	}
-	return r.Advice
+	return turnOffH323
 }

@@ -113,11 +113,14 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 
 // unconnected judges a side on which nothing was sent: on TCP because no connection came about, time and again.
 func (j *caseJudge) unconnected(at side) (Verdict, string) {
-	failed, why := 0, ""
+	failed, why, what := 0, "", "connection"
 	for _, t := range j.c.Trials {
-		if t.Kind == TrialConnect && t.Path == at.path && t.Outcome == OutcomeFailed {
+		if (t.Kind == TrialConnect || t.Kind == TrialTLS) && t.Path == at.path && t.Outcome == OutcomeFailed {
 			failed++
 			why = t.Detail
+			if t.Kind == TrialTLS {
+				what = "TLS handshake" // TCP connects, so that is the plainer of the two
+			}
 		}
 	}
 	need := j.connects()
@@ -129,9 +132,12 @@ func (j *caseJudge) unconnected(at side) (Verdict, string) {
 	case need == 0:
 		return Untested, "too lossy: most connections to the control port do not come about either"
 	case failed < need:
-		return Untested, fmt.Sprintf("no connection (%s) in %d tries, %d would prove it", why, failed, need)
+		return Untested, fmt.Sprintf("no %s (%s) in %d tries, %d would prove it", what, why, failed, need)
 	}
-	reason := fmt.Sprintf("no connection in %d tries: %s", failed, why)
+	reason := fmt.Sprintf("no %s in %d tries: %s", what, failed, why)
+	if what != "connection" {
+		reason = fmt.Sprintf("the TLS handshake does not come about in %d tries, while TCP connects: %s", failed, why)
+	}
 	tried, works := j.controlSide(at)
 	switch {
 	case works && j.webControl():
@@ -314,7 +320,7 @@ func (j *caseJudge) lossFinding(rule *Rule, at side, steps []*step) {
 			f, fresh := j.finding(rule, at.path, directionOf(at.outbound), name, field)
 			if fresh {
 				f.Shape = s.shape
-				if at.path.Proto == ProtoSIP {
+				if at.path.Speaks() == ProtoSIP {
 					f.Sent = startLine(sent.Raw)
 				}
 				if odd := cmp.Or(s.breaks, s.trait); odd != "" {

@@ -194,7 +194,7 @@ func (s *Server) composeAction(sess *session, a wire.Action, o occasion, own net
 		return o.stream.setup(sess.token, a.Number)
 	}
 	nonce := s.store.nonce(sess.token, o.receipt.Remote.Addr())
-	t := template{Action: a, token: sess.token, nonce: string(nonce[:]), own: own, remote: o.receipt.Remote, tcp: o.stream != nil}
+	t := template{Action: a, token: sess.token, nonce: string(nonce[:]), own: own, remote: o.receipt.Remote, transport: o.receipt.Transport}
 	return t.compose(o.message)
 }
 

@@ -4,9 +4,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"fmt"
 	"math/big"
 	"net/netip"
@@ -78,6 +80,14 @@ func newIdentity(cert *tls.Certificate, addrs []netip.Addr) (identity, error) {
 
 // pin returns the key's pin in curl's notation.
 func (id identity) pin() string { return wire.Pin(id.leaf) }
+
+// describe tells a client what it meets where TLS carries probes.
+func (id identity) describe(g *wire.Grant) {
+	sum := sha256.Sum256(id.leaf.Raw)
+	g.TLSPin, g.TLSFingerprint = id.pin(), hex.EncodeToString(sum[:])
+	g.TLSVersions = []string{tls.VersionName(tls.VersionTLS12), tls.VersionName(tls.VersionTLS13)}
+	g.TLSALPN = []string{wire.ALPNSIP}
+}
 
 // goodFor says whether a client that was sent to the bare address would accept the certificate there: of a self-signed one
 // it checks the pin, of any other one the names.

@@ -29,13 +29,16 @@ type Config struct {
 	// a family stands for the first host of that family, and so on. Hosts beyond them are told as they are.
 	Advertise []netip.Addr
 
-	// HTTPS, SIP and Neutral are the addresses of the services: "host:port", ":port" for every one of Hosts, port 0 for
-	// any free port (the same on every host), or [Off]. Empty means ":443", ":5060" and ":15060". HTTPS cannot be off.
-	// SIP and Neutral are UDP and TCP, on the same port where it can be had.
+	// HTTPS, SIP, SIPS and Neutral are the addresses of the services: "host:port", ":port" for every one of Hosts, port 0 for
+	// any free port (the same on every host), or [Off]. Empty means ":443", ":5060", ":5061" and ":15060". HTTPS cannot
+	// be off. The others are UDP and TCP, on the same port where it can be had.
+	//
+	// SIPS is SIP over TLS, with the key of HTTPS. What does not begin as TLS, and datagrams, are SIP in clear there: some
+	// application gateways watch that port, too.
 	//
 	// The neutral service is on the port of HTTPS as well, where the first octet of a connection tells the two apart: many
 	// networks let out nothing but the web. It is not if Neutral is off.
-	HTTPS, SIP, Neutral string
+	HTTPS, SIP, SIPS, Neutral string
 
 	// H225 and RAS are the addresses of H.323: call signalling over TCP, and registration, admission and status over UDP.
 	// Empty means ":1720" and ":1719". H245 is where the calls of H225 have their H.245, which clients are told in a Connect:
@@ -99,6 +102,8 @@ type Limits struct {
 	StreamIdle        time.Duration // for which nothing may come or go between messages: 15 s
 	StreamWrite       time.Duration // in which a client must have taken what it is sent: 5 s
 	StreamLife        time.Duration // of a connection in all: 60 s
+	HandshakeBurst    int           // TLS handshakes on the port of SIPS that one /32 or /64 can begin at once: 256; a /24 or /48 four times as many
+	HandshakeRefill   time.Duration // after which it can begin one more: 100 ms; a /24 or /48 a quarter of it
 
 	OpenBurst   int           // sessions that one /32 or /64 can open at once: 60; a /24 or /48 four times as many
 	OpenRefill  time.Duration // after which it can open one more: 1 s; a /24 or /48 a quarter of it
@@ -107,7 +112,7 @@ type Limits struct {
 
 	HeaderOctets int           // request line and header fields of an HTTPS request: 16 KiB
 	BodyOctets   int64         // body of an HTTPS request: 4 KiB
-	Header       time.Duration // in which the first octet of a connection to the HTTPS port, the TLS handshake and a request header must arrive, each: 5 s
+	Header       time.Duration // in which the first octet of a connection to the HTTPS port, a TLS handshake there or on the port of SIPS, and a request header must arrive, each: 5 s
 	Request      time.Duration // in which a whole request must arrive: 10 s
 	Answer       time.Duration // in which an answer must have been taken, once there is one: 30 s
 }
@@ -133,6 +138,8 @@ func (l Limits) withDefaults() Limits {
 	l.StreamIdle = cmp.Or(l.StreamIdle, 15*time.Second)
 	l.StreamWrite = cmp.Or(l.StreamWrite, 5*time.Second)
 	l.StreamLife = cmp.Or(l.StreamLife, time.Minute)
+	l.HandshakeBurst = cmp.Or(l.HandshakeBurst, 256)
+	l.HandshakeRefill = cmp.Or(l.HandshakeRefill, 100*time.Millisecond)
 	l.OpenBurst = cmp.Or(l.OpenBurst, 60)
 	l.OpenRefill = cmp.Or(l.OpenRefill, time.Second)
 	l.Connections = cmp.Or(l.Connections, 2048)
@@ -158,6 +165,7 @@ const maxDatagram = 65507
 func (c Config) withDefaults() (Config, error) {
 	c.HTTPS = cmp.Or(c.HTTPS, ":443")
 	c.SIP = cmp.Or(c.SIP, ":5060")
+	c.SIPS = cmp.Or(c.SIPS, ":5061")
 	c.Neutral = cmp.Or(c.Neutral, ":15060")
 	c.H225 = cmp.Or(c.H225, ":1720")
 	c.RAS = cmp.Or(c.RAS, ":1719")

@@ -35,6 +35,7 @@ type Counters struct {
 	StreamsOpen      int64  // now
 	StreamOctets     uint64 // received over them
 	StreamReads      uint64 // of them, reads that got a receipt
+	StreamsUnsecured uint64 // of these, the ones that ended before or in their TLS handshake: no TLS, a failure, too many from the source
 	StreamsSpent     uint64 // ended since the session's limits, or the memory for all sessions, were spent
 
 	Connections        uint64 // accepted on the HTTPS port
@@ -66,8 +67,8 @@ type counters struct {
 
 	actions, actionOctets, actionsFailed atomic.Uint64
 
-	streams, streamsRefused, streamsTokenless, streamOctets, streamReads, streamsSpent atomic.Uint64
-	streamsOpen                                                                        atomic.Int64
+	streams, streamsRefused, streamsTokenless, streamOctets, streamReads, streamsSpent, streamsUnsecured atomic.Uint64
+	streamsOpen                                                                                          atomic.Int64
 
 	connections, connectionsRefused, connectionsStreams, connectionsUnknown atomic.Uint64
 
@@ -125,6 +126,7 @@ func (s *Server) Counters() Counters {
 		StreamsOpen:      c.streamsOpen.Load(),
 		StreamOctets:     c.streamOctets.Load(),
 		StreamReads:      c.streamReads.Load(),
+		StreamsUnsecured: c.streamsUnsecured.Load(),
 		StreamsSpent:     c.streamsSpent.Load(),
 
 		Connections:        c.connections.Load(),

@@ -81,7 +81,7 @@ func TestH323Session(t *testing.T) {
 	for _, target := range sess.Grant.Targets {
 		number += 10
 		switch {
-		case target.Service == wire.ServiceSIP:
+		case target.Service == wire.ServiceSIP, target.Service == wire.ServiceSIPS:
 		case target.Transport == "udp":
 			raw, _, err := h323.RASMessage{NonStandard: []byte(tag(number)), Body: h323.GatekeeperRequest{
 				RASAddress: netip.MustParseAddrPort("10.0.0.9:1719"), Aliases: []h323.Alias{{Value: "probe"}},

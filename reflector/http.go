@@ -168,7 +168,15 @@ func (s *Server) grant(r *http.Request, sess *session) wire.Grant {
 		}
 	}
 	for _, l := range s.tcp {
-		if told, ok := l.told(arrived.Addr()); ok && l.service != ServiceH245 {
+		told, ok := l.told(arrived.Addr())
+		switch {
+		case !ok || l.service == ServiceH245:
+		case l.service == wire.ServiceSIPS:
+			g.Targets = append(g.Targets,
+				wire.Target{Service: wire.ServiceSIPS, Transport: "tls", Addr: told},
+				wire.Target{Service: wire.ServiceSIP, Transport: "tcp", Addr: told})
+			s.identity.describe(&g)
+		default:
 			g.Targets = append(g.Targets, wire.Target{Service: l.service, Transport: "tcp", Addr: told})
 		}
 	}

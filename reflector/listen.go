@@ -18,7 +18,7 @@ import (
 
 // ListenError says what could not be bound.
 type ListenError struct {
-	Service string // "https", "sip", "h225", "h245", "ras", "neutral", or "also" for [Config.Also]
+	Service string // "https", "sip", "sips", "h225", "h245", "ras", "neutral", or "also" for [Config.Also]
 	Network string // "tcp" or "udp"
 	Address string
 	Err     error
@@ -63,6 +63,12 @@ type endpoint struct {
 // neutral returns the same place as one of the neutral service.
 func (e endpoint) neutral() endpoint {
 	e.service = wire.ServiceNeutral
+	return e
+}
+
+// clear returns the same place as one of SIP in clear.
+func (e endpoint) clear() endpoint {
+	e.service = wire.ServiceSIP
 	return e
 }
 

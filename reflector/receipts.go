@@ -69,6 +69,9 @@ func (st *stream) answer(frames []frame) (end string) {
 	for _, m := range st.reads {
 		most += int64(m.n) + receiptOverhead
 	}
+	if st.untold() {
+		most += handshakeOverhead
+	}
 	store := st.srv.store
 	store.touch(st.sess)
 	if !store.reserve(st.sess, most) {
@@ -122,11 +125,15 @@ func (st *stream) keep(replies []handled) (took int64, ok bool) {
 			return 0, false
 		}
 		in = sess.keep(wire.Receipt{
-			At: m.at, Direction: wire.In, Transport: "tcp", Local: st.local, Remote: st.remote, Conn: st.num, Off: m.off,
+			At: m.at, Direction: wire.In, Transport: st.transport(), Local: st.local, Remote: st.remote, Conn: st.num, Off: m.off,
 			Data:    bytes.Clone(st.buf[m.off-start:][:m.n]),
 			Proven:  true,
 			Silence: wire.SilencePartial,
 		})
+		if st.untold() {
+			in.TLS, st.told = st.tls, true
+			sess.charged += handshakeOverhead
+		}
 		st.srv.counters.streamReads.Add(1)
 		if i < len(st.reads)-1 {
 			st.srv.counters.silence(wire.SilencePartial)
@@ -154,7 +161,7 @@ func (st *stream) keep(replies []handled) (took int64, ok bool) {
 				break
 			}
 			sess.keep(wire.Receipt{
-				At: now(), Direction: wire.Out, Transport: "tcp", Local: st.local, Remote: st.remote, Conn: st.num, Off: off,
+				At: now(), Direction: wire.Out, Transport: st.transport(), Local: st.local, Remote: st.remote, Conn: st.num, Off: off,
 				Data:    answer,
 				Answers: in.Seq,
 			})
@@ -183,7 +190,7 @@ func (st *stream) remember(seq uint64, s span) {
 
 // finish closes the connection and says why each direction ended.
 func (st *stream) finish(in string) {
-	st.conn.Close()
+	st.hangUp()
 	if st.sess == nil {
 		st.srv.counters.streamsTokenless.Add(1)
 		return
@@ -233,7 +240,7 @@ func (st *stream) end(d wire.Direction, off int64, why string) (seq uint64) {
 	sess.held--
 	sess.charged -= receiptOverhead
 	return sess.keep(wire.Receipt{
-		At: now(), Direction: d, Transport: "tcp", Local: st.local, Remote: st.remote, Conn: st.num, Off: off,
+		At: now(), Direction: d, Transport: st.transport(), Local: st.local, Remote: st.remote, Conn: st.num, Off: off,
 		Data: []byte{}, End: why, Proven: d == wire.In,
 	}).Seq
 }

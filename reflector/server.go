@@ -41,7 +41,9 @@ type Server struct {
 	h245  []endpoint  // where H.245 has connections of its own
 	http  *http.Server
 
-	announced atomic.Uint32 // ports of h245 that clients were told
+	announced  atomic.Uint32 // ports of h245 that clients were told
+	tls        *tls.Config   // of the port of SIPS
+	handshakes *rateLimit    // there
 
 	stop    chan struct{} // closed when the server begins to end
 	end     func()        // closes stop
@@ -68,6 +70,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	})); err != nil {
 		return nil, err
 	}
+	s.tls = s.identity.config()
+	s.handshakes = newRateLimit(cfg.Limits.HandshakeBurst, cfg.Limits.HandshakeRefill)
 	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
@@ -112,6 +116,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	}
 	for _, svc := range [...]struct{ name, address string }{
 		{wire.ServiceSIP, s.cfg.SIP},
+		{wire.ServiceSIPS, s.cfg.SIPS},
 		{wire.ServiceNeutral, s.cfg.Neutral},
 	} {
 		if svc.address == Off {
@@ -122,6 +127,11 @@ func (s *Server) listen(ctx context.Context) (err error) {
 			return err
 		}
 		opened = append(opened, both.all()...)
+		if svc.name == wire.ServiceSIPS {
+			for i := range both.udp {
+				both.udp[i] = both.udp[i].clear()
+			}
+		}
 		s.takeDatagrams(both.packets, both.udp)
 		s.takeAllStreams(both.listeners, both.tcp, streams)
 	}

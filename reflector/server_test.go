@@ -70,9 +70,12 @@ func exchange(t testing.TB, from string, to netip.AddrPort, raw []byte) string {
 
 // TestSession is what a client does, over real sockets.
 func TestSession(t *testing.T) {
-	s := reflectortest.Start(t)
+	s := reflectortest.Start(t, reflector.Config{SIPS: reflector.Off})
 	sess := dial(t, s)
 	g := sess.Grant
+	if g.TLSPin != "" || len(g.TLSVersions)+len(g.TLSALPN) > 0 {
+		t.Errorf("SIPS is off, and the grant is %+v", g)
+	}
 	if g.Control != s.URL() || g.Server != "nofixup-reflector devel" || g.Observed.Addr() != netip.MustParseAddr("127.0.0.1") ||
 		len(g.Targets) != 7 || g.Targets[6] != (wire.Target{Service: "neutral", Transport: "tcp", Addr: s.Addr("https")}) || g.Budget.Actions != 600 || g.Budget.Messages != 4000 || g.Budget.LifetimeSeconds != 900 || g.Budget.UnprovenAnswers != 8 {
 		t.Errorf("grant: %+v", g)
@@ -175,7 +178,7 @@ func TestUnprovenAddress(t *testing.T) {
 // TestWildcard asks a server that is bound to every address, by two of them.
 func TestWildcard(t *testing.T) {
 	s, err := reflector.Start(t.Context(), reflector.Config{
-		HTTPS: ":0", SIP: ":0", Neutral: reflector.Off, H225: reflector.Off, RAS: reflector.Off,
+		HTTPS: ":0", SIP: ":0", SIPS: reflector.Off, Neutral: reflector.Off, H225: reflector.Off, RAS: reflector.Off,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -258,6 +261,14 @@ func TestHostsAndAdvertise(t *testing.T) {
 		want = append(want,
 			wire.Target{Service: "sip", Transport: transport, Addr: netip.AddrPortFrom(public, port("sip"))},
 			wire.Target{Service: "sip", Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("sip"))},
+		)
+		for _, host := range []netip.Addr{public, netip.MustParseAddr("127.0.0.2")} {
+			if transport == "tcp" {
+				want = append(want, wire.Target{Service: "sips", Transport: "tls", Addr: netip.AddrPortFrom(host, port("sips"))})
+			}
+			want = append(want, wire.Target{Service: "sip", Transport: transport, Addr: netip.AddrPortFrom(host, port("sips"))})
+		}
+		want = append(want,
 			wire.Target{Service: "neutral", Transport: transport, Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), port("neutral"))})
 		service := map[string]string{"udp": "ras", "tcp": "h225"}[transport]
 		want = append(want,
@@ -345,6 +356,11 @@ func TestListenErrors(t *testing.T) {
 			"h225 in use",
 			reflector.Config{Hosts: local, H225: s.Addr("h225").String()},
 			"h225", syscall.EADDRINUSE, "choose another one with --h225",
+		},
+		{
+			"sips in use",
+			reflector.Config{Hosts: local, SIPS: s.Addr("sips").String()},
+			"sips", syscall.EADDRINUSE, "choose another one with --sips",
 		},
 		{
 			"ras in use",

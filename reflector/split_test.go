@@ -380,7 +380,7 @@ func TestUndecidedSockets(t *testing.T) {
 
 // TestNeutralOff: then the HTTPS port has nothing but HTTPS.
 func TestNeutralOff(t *testing.T) {
-	s := reflectortest.Start(t, reflector.Config{Neutral: reflector.Off, H225: reflector.Off, RAS: reflector.Off})
+	s := reflectortest.Start(t, reflector.Config{SIPS: reflector.Off, Neutral: reflector.Off, H225: reflector.Off, RAS: reflector.Off})
 	sess := dial(t, s)
 	if len(sess.Grant.Targets) != 2 {
 		t.Errorf("%+v", sess.Grant.Targets)
@@ -403,7 +403,7 @@ func TestNeutralOff(t *testing.T) {
 // TestAlso wants every neutral target of a grant, in order, to answer.
 func TestAlso(t *testing.T) {
 	s := reflectortest.Start(t, reflector.Config{
-		Also: []string{"tcp:0", "udp:0", "tcp:127.0.0.1:0"}, H225: reflector.Off, RAS: reflector.Off,
+		SIPS: reflector.Off, Also: []string{"tcp:0", "udp:0", "tcp:127.0.0.1:0"}, H225: reflector.Off, RAS: reflector.Off,
 	})
 	sess := dial(t, s)
 	var list []string
@@ -445,7 +445,7 @@ func TestListenFailureClosesAll(t *testing.T) {
 	taken := reflectortest.Start(t)
 	var socks tracker
 	_, err := reflector.Start(t.Context(), reflector.Config{
-		Hosts: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, HTTPS: ":0", SIP: ":0", Neutral: ":0", Network: &socks,
+		Hosts: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, HTTPS: ":0", SIP: ":0", SIPS: ":0", Neutral: ":0", Network: &socks,
 		H225: ":0", H245: ":0", RAS: ":0",
 		Also: []string{"tcp:0", "udp:0", "tcp:" + taken.Addr(wire.ServiceSIP).String()},
 	})

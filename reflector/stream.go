@@ -36,6 +36,9 @@ type stream struct {
 	conn          net.Conn
 	local, remote netip.AddrPort
 	born          time.Time
+	opened        time.Time       // when the first octet could come: later than born where TLS had to be agreed on first
+	tls           *wire.Handshake // nil for a connection in clear
+	told          bool            // a receipt has it
 
 	// Of the reading goroutine alone.
 	buf    []byte // what came and was not yet cut; before the session is known, all that came
@@ -76,6 +79,7 @@ type span struct {
 
 func newStream(s *Server, l *listener, conn net.Conn) *stream {
 	st := &stream{srv: s, on: l, conn: conn, born: time.Now()}
+	st.opened = st.born
 	st.local, st.remote = addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())
 	return st
 }
@@ -91,6 +95,9 @@ func (st *stream) run() {
 		}
 		st.finish(end)
 	}()
+	if st.on.service == wire.ServiceSIPS && !st.secure() {
+		return
+	}
 	for {
 		room := st.room()
 		if room == nil {
@@ -141,7 +148,7 @@ func (st *stream) deadline() time.Time {
 	var d time.Time
 	switch {
 	case st.in == 0:
-		d = st.born.Add(l.StreamFirst)
+		d = st.opened.Add(l.StreamFirst)
 	case !st.closing.IsZero():
 		d = st.closing.Add(drainTime)
 	case st.next < len(st.buf) || st.sess == nil:

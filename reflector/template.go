@@ -2,9 +2,11 @@ package reflector
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"nofixup/reflector/wire"
 	"nofixup/sip"
@@ -17,7 +19,7 @@ type template struct {
 	token       wire.Token
 	nonce       string         // our tag in From or To
 	own, remote netip.AddrPort // as clients are told, and as the socket sees it
-	tcp         bool
+	transport   string         // "udp", "tcp" or "tls"
 }
 
 // tag is the text that names the message.
@@ -38,11 +40,19 @@ func (t *template) canary() sip.Field {
 }
 
 func (t *template) contact() sip.Field {
-	uri := "sip:" + t.tag() + "@" + t.own.String()
-	if t.tcp {
+	uri := t.scheme() + t.tag() + "@" + t.own.String()
+	if t.transport == "tcp" {
 		uri += ";transport=tcp"
 	}
 	return sip.Field{Name: "Contact", Value: "<" + uri + ">"}
+}
+
+// scheme begins our URIs: over TLS they are SIPS, since transport=tls is deprecated (RFC 5630 3.1.4).
+func (t *template) scheme() string {
+	if t.transport == "tls" {
+		return "sips:"
+	}
+	return "sip:"
 }
 
 // bodyFields returns Content-Type, if there is a body, and Content-Length.
@@ -121,13 +131,9 @@ func (t *template) request(message []byte) ([]byte, error) {
 	if t.Method == "ACK" && msg.Status() >= 300 {
 		branch = sentBranch(&msg, branch)
 	}
-	transport := "UDP"
-	if t.tcp {
-		transport = "TCP"
-	}
 	cseq := max(t.CSeq, 1)
 	fields := []sip.Field{
-		{Name: "Via", Value: "SIP/2.0/" + transport + " " + t.own.String() + ";branch=" + branch + ";rport"},
+		{Name: "Via", Value: "SIP/2.0/" + strings.ToUpper(cmp.Or(t.transport, "udp")) + " " + t.own.String() + ";branch=" + branch + ";rport"},
 		{Name: "Max-Forwards", Value: "70"},
 		{Name: "From", Value: d.from},
 		{Name: "To", Value: d.to},
@@ -170,7 +176,7 @@ func (t *template) target(msg *sip.Message) (uri, record string) {
 	if uri, record := contactURI(msg); uri != "" {
 		return uri, record
 	}
-	user := "sip:" + t.tag() + "@"
+	user := t.scheme() + t.tag() + "@"
 	return user + t.remote.String(), user + uriHost(t.remote.Addr())
 }
 
@@ -186,7 +192,7 @@ func (t *template) outside(msg *sip.Message) dialog {
 	target, record := t.target(msg)
 	return dialog{
 		target: target,
-		from:   "<sip:" + t.tag() + "@" + uriHost(t.own.Addr()) + ">;tag=" + t.nonce,
+		from:   "<" + t.scheme() + t.tag() + "@" + uriHost(t.own.Addr()) + ">;tag=" + t.nonce,
 		to:     "<" + record + ">",
 		callID: t.tag() + "@" + t.own.Addr().String(),
 	}

@@ -27,8 +27,9 @@ type actionCase struct {
 	archive *txtar.Archive
 	from    netip.AddrPort
 	action  wire.Action
-	tcp     bool
 	message []byte
+
+	transport string // "udp" unless a line says otherwise
 }
 
 func actionCases(t testing.TB) (cases []actionCase) {
@@ -52,8 +53,8 @@ func actionCases(t testing.TB) (cases []actionCase) {
 				if err := json.Unmarshal([]byte(value), &c.action); err != nil {
 					t.Fatalf("%s: %v", file, err)
 				}
-			case "tcp":
-				c.tcp = true
+			case "tcp", "tls":
+				c.transport = key
 			}
 		}
 		c.message = bytes.ReplaceAll(section(archive, "message"), []byte("\n"), []byte("\r\n"))
@@ -70,7 +71,7 @@ func (c *actionCase) compose() ([]byte, error) {
 	if c.from.Addr().Is6() {
 		own = netip.MustParseAddrPort("[2001:db8:1::10]:5060")
 	}
-	t := template{Action: c.action, token: testToken, nonce: testTag, own: own, remote: c.from, tcp: c.tcp}
+	t := template{Action: c.action, token: testToken, nonce: testTag, own: own, remote: c.from, transport: c.transport}
 	return t.compose(c.message)
 }
 

@@ -30,41 +30,49 @@ func TestProbeBlocked(t *testing.T) {
 	}{
 		{"the port", "ip daddr 203.0.113.10 udp dport 5060 drop", 1, `udp IPv4 5060 from 5060: blocked untested
 udp IPv4 5060 from ephemeral: blocked untested
+udp IPv4 5061 from ephemeral: clean clean
 udp IPv4 15060 from 5060: clean clean
 udp IPv4 15060 from ephemeral: clean clean
 `, "while the control port works"},
-		{"all ports", "ip daddr 203.0.113.10 udp dport { 5060, 15060 } drop", 1, `udp IPv4 5060 from 5060: blocked untested
+		{"all ports", "ip daddr 203.0.113.10 udp dport { 5060, 5061, 15060 } drop", 1, `udp IPv4 5060 from 5060: blocked untested
 udp IPv4 5060 from ephemeral: blocked untested
+udp IPv4 5061 from ephemeral: blocked untested
 udp IPv4 15060 from 5060: blocked untested
 udp IPv4 15060 from ephemeral: blocked untested
 `, "nor on the control port"},
 		{"the source port", "ip daddr 203.0.113.10 udp sport 5060 drop", 1, `udp IPv4 5060 from 5060: blocked untested
 udp IPv4 5060 from ephemeral: clean clean
+udp IPv4 5061 from ephemeral: clean clean
 udp IPv4 15060 from 5060: blocked untested
 udp IPv4 15060 from ephemeral: clean clean
 `, "a firewall stops this source port"},
 		{"answers from the port", "ip saddr 203.0.113.10 udp sport 5060 drop", 1, `udp IPv4 5060 from 5060: untested blocked
 udp IPv4 5060 from ephemeral: untested blocked
+udp IPv4 5061 from ephemeral: clean clean
 udp IPv4 15060 from 5060: clean clean
 udp IPv4 15060 from ephemeral: clean clean
 `, "while the control port works"},
 		{"all answers", "ip saddr 203.0.113.10 meta l4proto udp drop", 3, `udp IPv4 5060 from 5060: untested untested
 udp IPv4 5060 from ephemeral: untested untested
+udp IPv4 5061 from ephemeral: clean untested
 udp IPv4 15060 from 5060: untested untested
 udp IPv4 15060 from ephemeral: untested untested
 `, "a firewall on this computer"},
 		{"the control port", "ip daddr 203.0.113.10 udp dport 15060 drop", 0, `udp IPv4 5060 from 5060: clean clean
 udp IPv4 5060 from ephemeral: clean clean
+udp IPv4 5061 from ephemeral: clean clean
 udp IPv4 15060 from 5060: blocked untested
 udp IPv4 15060 from ephemeral: blocked untested
 `, ""},
 		{"TCP", "ip daddr 203.0.113.10 tcp dport 5060 drop", 1, `tcp IPv4 5060 from 5060: blocked untested
 tcp IPv4 5060 from ephemeral: blocked untested
+tcp IPv4 5061 from ephemeral: clean clean
 tcp IPv4 15060 from 5060: clean clean
 tcp IPv4 15060 from ephemeral: clean clean
 `, ""},
 		{"TCP with a reset", "ip daddr 203.0.113.10 tcp dport 5060 reject with tcp reset", 1, `tcp IPv4 5060 from 5060: blocked untested
 tcp IPv4 5060 from ephemeral: blocked untested
+tcp IPv4 5061 from ephemeral: clean clean
 tcp IPv4 15060 from 5060: clean clean
 tcp IPv4 15060 from ephemeral: clean clean
 `, ""},
@@ -166,7 +174,7 @@ func TestProbeLoss(t *testing.T) {
 func wrongUnderLoss(r *alg.Report, mode netlab.Mode) []string {
 	var wrong []string
 	for _, p := range r.Paths {
-		altered := mode.Helpers() && !p.Control
+		altered := mode.Helpers() && p.Port == 5060
 		for _, v := range []alg.Verdict{p.Outbound, p.Inbound} {
 			if p.Proto == alg.ProtoRAS && v == alg.Clean {
 				continue // the kernel rewrites nothing in a GCF

@@ -85,15 +85,19 @@ func verdicts(r *alg.Report) string {
 	return b.String()
 }
 
-// allPaths gives the verdicts of the families over UDP and TCP, with clean control paths.
+// allPaths gives the verdicts of the families over UDP and TCP. The paths to port 5061, from an ephemeral port alone, and to the
+// control port are clean.
 func allPaths(outbound, inbound alg.Verdict, families ...int) string {
 	var b strings.Builder
 	for _, transport := range []string{"udp", "tcp"} {
 		for _, family := range families {
-			for _, port := range []int{5060, 15060} {
+			for _, port := range []int{5060, 5061, 15060} {
 				for _, source := range []string{"5060", "ephemeral"} {
+					if port == 5061 && source == "5060" {
+						continue
+					}
 					out, in := outbound, inbound
-					if port == 15060 {
+					if port != 5060 {
 						out, in = alg.Clean, alg.Clean
 					}
 					fmt.Fprintf(&b, "%s IPv%d %d from %s: %s %s\n", transport, family, port, source, out, in)
@@ -405,7 +409,7 @@ func TestProbeIsWellFormed(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		out, err := exec.CommandContext(ctx, "tshark", "-r", file, "-d", "udp.port==15060,sip", "-Y", filter,
-			"-d", "tcp.port==15060,sip", "-T", "fields", "-e", "sip.Call-ID", "-e", "sip.Request-Line", "-e", "_ws.expert.message").Output()
+			"-d", "tcp.port==15060,sip", "-d", "tcp.port==5061,sip", "-T", "fields", "-e", "sip.Call-ID", "-e", "sip.Request-Line", "-e", "_ws.expert.message").Output()
 		if err != nil {
 			t.Fatalf("tshark: %v", err)
 		}

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -13,10 +12,10 @@ import (
 // callInvite is the INVITE of a call that the reflector answers when it is asked to.
 func (t *template) callInvite() []byte {
 	body := t.offer(t.own.Addr(), false)
-	to := "sip:" + t.tag.String() + wire.Quiet + "@" + host(t.server)
+	to := t.scheme() + t.tag.String() + wire.Quiet + "@" + host(t.server)
 	return sip.Compose(nil, "INVITE "+to+" SIP/2.0", []sip.Field{
 		{Name: "Via", Value: t.via()},
-		{Name: "From", Value: fmt.Sprintf("<sip:nofixup@%s>;tag=%s", t.own, t.fromTag())},
+		{Name: "From", Value: fmt.Sprintf("<"+t.scheme()+"nofixup@%s>;tag=%s", t.own, t.fromTag())},
 		{Name: "To", Value: "<" + to + ">"},
 		{Name: "Call-ID", Value: t.callID()},
 		{Name: "CSeq", Value: "1 INVITE"},
@@ -61,11 +60,11 @@ func (t *template) inDialog(method string, cseq int, invite, response *sip.Messa
 		fields = append(fields, sip.Field{Name: "Content-Type", Value: "application/dtmf-relay"})
 	case "REFER":
 		fields = append(fields, sip.Field{Name: "Contact", Value: t.contact()},
-			sip.Field{Name: "Refer-To", Value: fmt.Sprintf("<sip:transfer@%s>", t.own)},
-			sip.Field{Name: "Referred-By", Value: fmt.Sprintf("<sip:nofixup@%s>", t.own)})
+			sip.Field{Name: "Refer-To", Value: fmt.Sprintf("<"+t.scheme()+"transfer@%s>", t.own)},
+			sip.Field{Name: "Referred-By", Value: fmt.Sprintf("<"+t.scheme()+"nofixup@%s>", t.own)})
 	}
 	fields = append(fields, sip.Field{Name: "Content-Length", Value: strconv.Itoa(len(body))})
-	return sip.Compose(nil, method+" "+remoteTarget(response, t.server)+" SIP/2.0", fields, body)
+	return sip.Compose(nil, method+" "+t.remoteTarget(response)+" SIP/2.0", fields, body)
 }
 
 // cancel takes an INVITE back (RFC 3261 9.1): Request-URI, Via, From, To, Call-ID and CSeq number are the INVITE's. A tag of
@@ -86,14 +85,14 @@ func (t *template) cancel(invite *sip.Message) []byte {
 }
 
 // remoteTarget is the URI of the Contact in a response, which requests of the dialog go to (RFC 3261 12.1.2).
-func remoteTarget(response *sip.Message, server netip.Addr) string {
+func (t *template) remoteTarget(response *sip.Message) string {
 	contact := string(response.Value(sip.HeaderContact, 0))
 	if _, rest, ok := strings.Cut(contact, "<"); ok {
 		if uri, _, ok := strings.Cut(rest, ">"); ok && uri != "" {
 			return uri
 		}
 	}
-	return "sip:" + host(server)
+	return t.scheme() + host(t.server)
 }
 
 // respond answers a request of the reflector's: Via, From, Call-ID and CSeq are the request's as it arrived, To gets a tag.

@@ -187,7 +187,7 @@ func (r *runner) report(ctx context.Context) *alg.Report {
 	report := r.judge(evidence).Report()
 	report.Version, report.Source = r.cfg.Version, r.cfg.Kind
 	report.Started, report.Duration = r.started, time.Since(r.started).Milliseconds()
-	report.Trials = append(report.Trials, r.trials...)
+	report.Trials = append(report.Trials, r.allTrials()...)
 	report.Evidence = evidence
 	r.describe(&report.Network, evidence.Flows)
 	if ctx.Err() != nil {
@@ -198,11 +198,8 @@ func (r *runner) report(ctx context.Context) *alg.Report {
 
 // judge judges evidence and the trials so far.
 func (r *runner) judge(evidence alg.Evidence) *alg.Judge {
-	r.mu.Lock()
-	trials := slices.Clone(r.trials)
-	r.mu.Unlock()
 	judge := new(alg.Judge)
-	for _, c := range evidence.Cases(trials) {
+	for _, c := range evidence.Cases(r.allTrials()) {
 		judge.Add(c)
 	}
 	return judge

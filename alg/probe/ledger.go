@@ -98,6 +98,7 @@ type ledger struct {
 // conn is a connection as the reflector sees it: the streams of both directions, cut into messages as they grow.
 type conn struct {
 	link *link // nil until a message of ours is seen
+	tls  *wire.Handshake
 	in   stream
 	out  stream
 }
@@ -214,11 +215,17 @@ func (l *ledger) grow(receipt *wire.Receipt) {
 	}
 	s.buf = append(s.buf, receipt.Data...)
 	s.last = receipt
+	if receipt.TLS != nil {
+		c.tls = receipt.TLS
+	}
 	if c.link == nil {
 		// What is not ours the reflector does not report, so that the tag of the first message is there before it is whole.
 		tag, ok := wire.FindTag(c.in.buf, l.token)
 		if s := l.sent[tag.Number]; ok && s != nil {
 			c.link = s.link
+			if c.link.tls != nil && c.tls != nil {
+				c.link.tls.Server = handshakeOf(*c.tls)
+			}
 			c.in.framer, c.out.framer = newFramer(c.link.Proto()), newFramer(c.link.Proto())
 		}
 	}

@@ -31,7 +31,9 @@ type link struct {
 	alg.Flow
 	flow   *flow
 	packet net.PacketConn // udp
-	stream net.Conn       // tcp
+	stream net.Conn       // tcp, or what TLS makes of it
+	tls    *alg.TLS       // of TLS: the handshake; the ledger's lock
+	began  time.Time
 
 	// Of H.323, where a connection has one script and the order of messages is what tells them apart.
 	step    Step
@@ -87,10 +89,14 @@ const writeTime = 5 * time.Second
 
 // abort ends a connection with a reset: no port is left in TIME_WAIT, so that the next connection can come from it.
 func (l *link) abort() {
-	if c, ok := l.stream.(interface{ SetLinger(sec int) error }); ok {
+	conn := l.stream
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = c.NetConn() // an alert that TLS ends would come before the reset
+	}
+	if c, ok := conn.(interface{ SetLinger(sec int) error }); ok {
 		_ = c.SetLinger(0)
 	}
-	_ = l.stream.Close()
+	_ = conn.Close()
 }
 
 // socket is one UDP socket that links share: all from one source port of one family.

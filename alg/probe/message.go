@@ -24,7 +24,7 @@ type template struct {
 	cseq   int    // of a message that is not the first of its call
 	agent  string
 
-	transport string // "udp" or "tcp"
+	transport string // "udp", "tcp" or "tls"
 }
 
 // mediaPorts is how many ports one offer announces: audio, video and content, RTP and RTCP each.
@@ -58,10 +58,19 @@ func (t *template) contact() string {
 	if t.transport == "tcp" {
 		return fmt.Sprintf("<sip:nofixup@%s;transport=tcp>", t.own)
 	}
-	return fmt.Sprintf("<sip:nofixup@%s>", t.own)
+	return fmt.Sprintf("<"+t.scheme()+"nofixup@%s>", t.own)
 }
 
-func (t *template) user() string { return "sip:" + t.tag.String() + "@" + host(t.server) }
+// scheme begins all URIs: over TLS they are SIPS, so that a registration and a call stay on it (RFC 5630 3.3, 5.1.1); the
+// parameter transport=tls is deprecated (RFC 5630 3.1.4).
+func (t *template) scheme() string {
+	if t.transport == "tls" {
+		return "sips:"
+	}
+	return "sip:"
+}
+
+func (t *template) user() string { return t.scheme() + t.tag.String() + "@" + host(t.server) }
 
 // callID holds the own address: gateways that hide it in the Call-ID tell themselves apart by that.
 func (t *template) callID() string { return t.tag.String() + "@" + host(t.own.Addr()) }
@@ -107,7 +116,7 @@ func (t *template) options() []byte {
 func (t *template) outside(method string, more []sip.Field, body string) []byte {
 	fields := []sip.Field{
 		{Name: "Via", Value: t.via()},
-		{Name: "From", Value: fmt.Sprintf("<sip:nofixup@%s>;tag=%s", host(t.own.Addr()), t.fromTag())},
+		{Name: "From", Value: fmt.Sprintf("<"+t.scheme()+"nofixup@%s>;tag=%s", host(t.own.Addr()), t.fromTag())},
 		{Name: "To", Value: "<" + t.user() + ">"},
 		{Name: "Call-ID", Value: t.callID()},
 		{Name: "CSeq", Value: "1 " + method},
@@ -126,8 +135,8 @@ func (t *template) outside(method string, more []sip.Field, body string) []byte 
 // register asks for 60 s: a gateway keeps a registration's pinhole open for as long as the registration lives. The first
 // REGISTER of a call names it; the one that ends it carries another number in its branch.
 func (t *template) register(expires int, call wire.Tag, cseq int) []byte {
-	aor := fmt.Sprintf("<sip:%s@%s>", call, host(t.server))
-	return sip.Compose(nil, "REGISTER sip:"+host(t.server)+" SIP/2.0", []sip.Field{
+	aor := fmt.Sprintf("<"+t.scheme()+"%s@%s>", call, host(t.server))
+	return sip.Compose(nil, "REGISTER "+t.scheme()+host(t.server)+" SIP/2.0", []sip.Field{
 		{Name: "Via", Value: t.via()},
 		{Name: "From", Value: aor + ";tag=f" + strconv.Itoa(int(call.Number))},
 		{Name: "To", Value: aor},
@@ -147,14 +156,14 @@ func (t *template) invite() []byte {
 	body := t.offer(t.own.Addr(), true)
 	return sip.Compose(nil, "INVITE "+t.user()+" SIP/2.0", []sip.Field{
 		{Name: "Via", Value: t.via()},
-		{Name: "From", Value: fmt.Sprintf("\"nofixup\" <sip:nofixup@%s>;tag=%s", host(t.own.Addr()), t.fromTag())},
+		{Name: "From", Value: fmt.Sprintf("\"nofixup\" <"+t.scheme()+"nofixup@%s>;tag=%s", host(t.own.Addr()), t.fromTag())},
 		{Name: "To", Value: "<" + t.user() + ">"},
 		{Name: "Call-ID", Value: t.callID()},
 		{Name: "CSeq", Value: "1 INVITE"},
 		{Name: "Contact", Value: t.contact()},
 		{Name: "Max-Forwards", Value: "70"},
 		{Name: "X-Canary", Value: t.own.String()},
-		{Name: "P-Asserted-Identity", Value: fmt.Sprintf("<sip:nofixup@%s>", t.own)},
+		{Name: "P-Asserted-Identity", Value: fmt.Sprintf("<"+t.scheme()+"nofixup@%s>", t.own)},
 		{Name: "Allow", Value: "INVITE, ACK, CANCEL, OPTIONS, BYE"},
 		{Name: "User-Agent", Value: t.agent},
 		{Name: "Content-Type", Value: "application/sdp"},
@@ -169,12 +178,12 @@ func (t *template) spelling() []byte {
 	return sip.Compose(nil, "INVITE "+t.user()+" SIP/2.0", []sip.Field{
 		{Name: "v", Value: t.via()},
 		{Name: "vIA", Value: fmt.Sprintf("SIP/2.0/%s %s;branch=z9hG4bK%s", t.protocol(), t.own, strings.Repeat("n", 8))},
-		{Name: "f", Value: fmt.Sprintf("<sip:nofixup@%s>;tag=%s", t.own, t.fromTag())},
+		{Name: "f", Value: fmt.Sprintf("<"+t.scheme()+"nofixup@%s>;tag=%s", t.own, t.fromTag())},
 		{Name: "t", Value: "<" + t.user() + ">"},
 		{Name: "i", Value: t.callID()},
 		{Name: "cSeQ", Value: "1 INVITE"},
 		{Name: "m", Value: t.contact()},
-		{Name: "Route", Value: fmt.Sprintf("<sip:%s;lr>", t.own)},
+		{Name: "Route", Value: fmt.Sprintf("<"+t.scheme()+"%s;lr>", t.own)},
 		{Name: "MAX-forwards", Value: "70"},
 		{Name: "X-Canary", Value: t.own.String() + ",\r\n folded"},
 		{Name: "User-Agent", Value: t.agent},
@@ -188,7 +197,7 @@ func (t *template) spelling() []byte {
 func (t *template) noCSeq() []byte {
 	return sip.Compose(nil, "INVITE "+t.user()+" SIP/2.0", []sip.Field{
 		{Name: "Via", Value: t.via()},
-		{Name: "From", Value: fmt.Sprintf("<sip:nofixup@%s>;tag=%s", host(t.own.Addr()), t.fromTag())},
+		{Name: "From", Value: fmt.Sprintf("<"+t.scheme()+"nofixup@%s>;tag=%s", host(t.own.Addr()), t.fromTag())},
 		{Name: "To", Value: "<" + t.user() + ">"},
 		{Name: "Call-ID", Value: t.callID()},
 		{Name: "Max-Forwards", Value: "70"},

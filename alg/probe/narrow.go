@@ -51,7 +51,7 @@ func (r *runner) innerAddresses() []netip.Addr {
 		}
 	}
 	for _, m := range r.ledger.order {
-		if m.reply != nil && m.answer != nil && m.link.Path.Proto == alg.ProtoSIP {
+		if m.reply != nil && m.answer != nil && m.link.Path.Speaks() == alg.ProtoSIP {
 			look(m.link, received(m.reply.raw), received(m.answer.raw))
 		}
 	}

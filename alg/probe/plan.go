@@ -29,6 +29,8 @@ type PlannedFlow struct {
 	Target netip.AddrPort // the address is invalid in a plan that was made without asking a reflector
 	// Fallbacks are where a control over TCP goes, in this order, if the way to Target is closed.
 	Fallbacks []netip.AddrPort
+	// Brief says that a few steps are enough: the service has another port, which gets all of them.
+	Brief bool
 }
 
 // Round is what is sent side by side before the next round begins.
@@ -67,7 +69,7 @@ func shapeVia(addr netip.Addr) string { return "via " + addr.String() }
 
 // PlanOptions choose what is planned. The zero value is the default probe of everything there is.
 type PlanOptions struct {
-	Protos       []string     // alg.ProtoSIP, alg.ProtoH323, alg.ProtoRAS; nil means all
+	Protos       []string     // alg.ProtoSIP, alg.ProtoSIPS, alg.ProtoH323, alg.ProtoRAS; nil means all
 	Families     []int        // 4, 6; nil means both
 	ViaAddresses []netip.Addr // addresses of NATs on the way, tested as the client's own
 	Thorough     bool         // also what takes long, or leaves something behind for a while
@@ -190,6 +192,7 @@ func oddSteps() (valid, invalid []Step) {
 // gateway for SIP may go by the source port; endpoints of H.323 have none of their own.
 var protocols = []protocol{
 	{alg.ProtoSIP, wire.ServiceSIP, 5060, []string{"udp", "tcp"}, []alg.SourcePort{5060, alg.Ephemeral}},
+	{alg.ProtoSIPS, wire.ServiceSIPS, 5061, []string{"tls"}, []alg.SourcePort{alg.Ephemeral}},
 	{alg.ProtoH323, wire.ServiceH225, 1720, []string{"tcp"}, []alg.SourcePort{alg.Ephemeral}},
 	{alg.ProtoRAS, wire.ServiceRAS, 1719, []string{"udp"}, []alg.SourcePort{alg.Ephemeral}},
 }
@@ -212,12 +215,36 @@ func (p *Plan) target(proto protocol, t wire.Target, families []int) {
 	if families != nil && !slices.Contains(families, path.Family) || path.Control && p.fallback(path, t.Addr) {
 		return
 	}
+	brief := !path.Control && slices.ContainsFunc(p.Flows, func(f PlannedFlow) bool {
+		return f.Path.Proto == path.Proto && f.Path.Transport == path.Transport && f.Target.Addr() == t.Addr.Addr()
+	})
 	for _, path.SourcePort = range proto.sources {
-		p.Flows = append(p.Flows, PlannedFlow{Target: t.Addr, Path: path})
+		if brief && path.SourcePort != alg.Ephemeral {
+			continue
+		}
+		p.Flows = append(p.Flows, PlannedFlow{Target: t.Addr, Path: path, Brief: brief})
 	}
 }
 
-// stepsOf are steps by the protocol of the flows that they go over.
+// fits reports whether a step is sent on a flow at all. On a brief one it is enough to contact, register, call, and break a
+// rule: a gateway that is bound to the port as well does there what it does on the other.
+func (f *PlannedFlow) fits(s Step) bool {
+	if addr, ok := strings.CutPrefix(s.Shape, "via "); ok {
+		if a, err := netip.ParseAddr(addr); err != nil || a.Is6() != (f.Path.Family == 6) {
+			return false
+		}
+	}
+	if !f.Brief {
+		return true
+	}
+	switch s.Name {
+	case stepOptions, stepRegister, stepInvite, stepDeregister:
+		return s.Shape == alg.ShapeLocal
+	}
+	return s.Name == stepNoCSeq
+}
+
+// stepsOf are steps by what the flows speak that they go over.
 type stepsOf map[string][]Step
 
 // viaSteps are sent with the address of a NAT on the way as the client's own.
@@ -249,11 +276,9 @@ func (p *Plan) farewell(shapes ...string) {
 func (p *Plan) spread(steps stepsOf) []Step {
 	var out []Step
 	for i, f := range p.Flows {
-		for _, s := range steps[f.Path.Proto] {
-			if addr, ok := strings.CutPrefix(s.Shape, "via "); ok {
-				if a, err := netip.ParseAddr(addr); err != nil || a.Is6() != (f.Path.Family == 6) {
-					continue
-				}
+		for _, s := range steps[f.Path.Speaks()] {
+			if !f.fits(s) {
+				continue
 			}
 			if o, ok := oddOf(s.Name); ok && !o.belongs(f.Path.Transport, p.thorough) {
 				continue

@@ -28,17 +28,28 @@ func targets() []wire.Target {
 	return out
 }
 
+// port5061 is what a reflector has there, after SIP over TCP on the other port.
+var port5061 = []wire.Target{
+	{Service: wire.ServiceSIP, Transport: "tcp", Addr: netip.MustParseAddrPort("203.0.113.10:5060")},
+	{Service: wire.ServiceSIP, Transport: "udp", Addr: netip.MustParseAddrPort("203.0.113.10:5061")},
+	{Service: wire.ServiceSIPS, Transport: "tls", Addr: netip.MustParseAddrPort("203.0.113.10:5061")},
+	{Service: wire.ServiceSIP, Transport: "tcp", Addr: netip.MustParseAddrPort("203.0.113.10:5061")},
+}
+
 func TestPlan(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		opts PlanOptions
+		more []wire.Target
 	}{
-		{"default", PlanOptions{}},
-		{"ipv4-via", PlanOptions{Families: []int{4}, ViaAddresses: []netip.Addr{netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("fd00::9")}}},
-		{"ipv6", PlanOptions{Families: []int{6}}},
+		{name: "default"},
+		{"ipv4-via", PlanOptions{Families: []int{4}, ViaAddresses: []netip.Addr{netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("fd00::9")}}, nil},
+		{"ipv6", PlanOptions{Families: []int{6}}, nil},
+		{"5061", PlanOptions{Families: []int{4}}, port5061},
+		{"sips", PlanOptions{Protos: []string{alg.ProtoSIPS}}, port5061},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			plan := NewPlan(targets(), tc.opts)
+			plan := NewPlan(append(targets(), tc.more...), tc.opts)
 			var b strings.Builder
 			if err := plan.Print(&b); err != nil {
 				t.Fatal(err)

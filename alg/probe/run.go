@@ -230,7 +230,7 @@ func (r *runner) trial(kind string, p PlannedFlow, local netip.Addr, detail stri
 func (r *runner) newLink(f *flow, local netip.AddrPort) *link {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := &link{flow: f, Flow: alg.Flow{
+	l := &link{flow: f, began: time.Now(), Flow: alg.Flow{
 		ID: len(r.links) + 1, Path: f.plan.Path, Inside: [2]netip.AddrPort{local, f.plan.Target},
 	}}
 	r.links = append(r.links, l)
@@ -312,7 +312,7 @@ func (r *runner) work(ctx context.Context) {
 // TCP also until the system has sent it again.
 func (r *runner) patience(transport string) time.Duration {
 	d := 300*time.Millisecond + 4*r.rtt
-	if transport == "tcp" {
+	if transport != "udp" {
 		d += alg.StallTime
 	}
 	return d

@@ -29,14 +29,19 @@ func newWorld(t *testing.T, cfg fixup.Config, limits reflector.Limits) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := reflector.Start(t.Context(), reflector.Config{
-		Hosts: []netip.Addr{netip.MustParseAddr("203.0.113.10")}, Network: network.Outside(), Limits: limits,
-	})
+	return startWorld(t, network, reflector.Config{Limits: limits})
+}
+
+// startWorld starts a reflector in a network.
+func startWorld(t *testing.T, network *fixup.Network, cfg reflector.Config) *world {
+	t.Helper()
+	cfg.Hosts, cfg.Network = []netip.Addr{netip.MustParseAddr("203.0.113.10")}, network.Outside()
+	server, err := reflector.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &world{network, server, Config{
-		Plan:      PlanOptions{Protos: []string{alg.ProtoSIP}},
+		Plan:      PlanOptions{Protos: []string{alg.ProtoSIP, alg.ProtoSIPS}},
 		Reflector: server.URL(), Control: wire.Options{Pin: server.Pin()}, Network: network.Inside(), Version: "test", Kind: "probe",
 	}}
 }
@@ -59,17 +64,19 @@ func verdicts(r *alg.Report) string {
 	return b.String()
 }
 
-// paths gives verdicts of the probed paths over UDP and TCP, with clean control paths.
+// paths gives verdicts of the paths to port 5060 over UDP and TCP. Those to port 5061 and to the control port are clean.
 func paths(outbound, inbound alg.Verdict) string {
 	var b strings.Builder
 	for _, transport := range []string{"udp", "tcp"} {
 		for _, source := range []string{"5060", "ephemeral"} {
 			b.WriteString("sip/" + transport + "/5060 from " + source + ": " + string(outbound) + " " + string(inbound) + "\n")
 		}
+		b.WriteString("sip/" + transport + "/5061 from ephemeral: clean clean\n")
 		for _, source := range []string{"5060", "ephemeral"} {
 			b.WriteString("sip/" + transport + "/15060 from " + source + ": clean clean\n")
 		}
 	}
+	b.WriteString("sips/tls/5061 from ephemeral: clean clean\n")
 	return b.String()
 }
 
@@ -247,6 +254,7 @@ func TestSourcePortTaken(t *testing.T) {
 		_, tcp, _ := strings.Cut(allClean, "sip/tcp")
 		want := `sip/udp/5060 from 5060: untested untested
 sip/udp/5060 from ephemeral: clean clean
+sip/udp/5061 from ephemeral: clean clean
 sip/udp/15060 from 5060: untested untested
 sip/udp/15060 from ephemeral: clean clean
 sip/tcp` + tcp

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -130,7 +131,11 @@ func (r *runner) dial(ctx context.Context, f *flow, s Step, try int) *link {
 		r.mu.Lock()
 		f.unconnected++
 		r.mu.Unlock()
-		r.trial(alg.TrialConnect, f.plan, f.local, connectReason(err))
+		if failed := (*handshakeError)(nil); errors.As(err, &failed) {
+			r.handshakeFailed(f, failed)
+		} else {
+			r.trial(alg.TrialConnect, f.plan, f.local, connectReason(err))
+		}
 	}
 	return nil
 }
@@ -138,9 +143,9 @@ func (r *runner) dial(ctx context.Context, f *flow, s Step, try int) *link {
 // connect opens a connection of a flow. It is for the same try as the link that it is opened on behalf of, and belongs to that
 // if it was announced there.
 func (r *runner) connect(ctx context.Context, f *flow, from string, to netip.AddrPort, behalf *link) (*link, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTime+4*r.rtt)
+	connecting, cancel := context.WithTimeout(ctx, connectTime+4*r.rtt)
 	defer cancel()
-	stream, err := r.cfg.Network.DialContext(ctx, "tcp", from, to.String())
+	stream, err := r.cfg.Network.DialContext(connecting, "tcp", from, to.String())
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +154,14 @@ func (r *runner) connect(ctx context.Context, f *flow, from string, to netip.Add
 		stream.Close()
 		return nil, err
 	}
+	var handshake *alg.TLS
+	if f.plan.Path.Transport == "tls" {
+		if stream, handshake, err = r.secure(ctx, stream); err != nil {
+			return nil, err
+		}
+	}
 	l := r.newLink(f, local)
+	l.tls = handshake
 	l.stream = stream
 	l.Inside[1] = to
 	l.Parent, l.step, l.try = behalf.ID, behalf.step, behalf.try
@@ -184,6 +196,8 @@ func connectReason(err error) string {
 		return "it is refused"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "nobody answers"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection is closed"
 	}
 	return innermost(err).Error()
 }

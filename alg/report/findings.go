@@ -74,7 +74,9 @@ func (t *text) findings() {
 		}
 		where += fmt.Sprintf(", source port %s: %s", strings.Join(p.sources, " and "), strings.Join(p.messages, ", "))
 		t.wrapped(4, "", where)
-		if hasLines(p.Proto) {
+		if strings.HasPrefix(p.Field, "tls.") {
+			t.handshake(p)
+		} else if hasLines(p.Proto) {
 			t.octets(p, pairs)
 		} else {
 			t.leaves(p, pairs)
@@ -83,6 +85,22 @@ func (t *text) findings() {
 			told = append(told, p.ID)
 			t.wrapped(12, "    effect", p.Symptom)
 		}
+	}
+}
+
+// handshake shows what of a TLS handshake is not that of the two ends, the certificate first: it has a name on it.
+func (t *text) handshake(p *paragraph) {
+	rank := func(f *alg.Finding) int {
+		if f.Field == "tls.certificate" {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(p.findings, func(a, b *alg.Finding) int { return cmp.Compare(rank(a), rank(b)) })
+	for _, f := range p.findings {
+		t.wrapped(4, "", f.Field)
+		t.labelled(10, "    want", red, string(f.Sent))
+		t.labelled(10, "    got", green, string(f.Got))
 	}
 }
 

@@ -187,7 +187,7 @@ func TestSchemaKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{alg.TrialSocket, alg.TrialStep, alg.TrialConnect, alg.TrialH245} {
+	for _, kind := range []string{alg.TrialSocket, alg.TrialStep, alg.TrialConnect, alg.TrialTLS, alg.TrialH245} {
 		r := full()
 		r.Trials[0].Kind = kind
 		if err := validate(s, toJSON(t, r)); err != nil {
@@ -197,7 +197,7 @@ func TestSchemaKinds(t *testing.T) {
 			t.Errorf("the schema does not say what a trial of kind %q is", kind)
 		}
 	}
-	for _, proto := range []string{alg.ProtoSIP, alg.ProtoH323, alg.ProtoRAS} {
+	for _, proto := range []string{alg.ProtoSIP, alg.ProtoSIPS, alg.ProtoH323, alg.ProtoRAS} {
 		r := full()
 		r.Findings[0].Proto, r.Paths[0].Proto, r.Trials[0].Path.Proto, r.Evidence.Flows[0].Path.Proto = proto, proto, proto, proto
 		if err := validate(s, toJSON(t, r)); err != nil {

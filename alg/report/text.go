@@ -176,6 +176,8 @@ func (t *text) deed(between string) string {
 		return fmt.Sprintf("something %s drops %s messages", between, what)
 	case alg.Blocked:
 		return fmt.Sprintf("%s is blocked %s", what, between)
+	case alg.Intercepted:
+		return fmt.Sprintf("something %s terminates TLS: %s does not reach the far end unread", between, what)
 	case alg.Inspected:
 		return fmt.Sprintf("something %s reads %s, though it changed no octet of it", between, what)
 	default:

@@ -280,6 +280,26 @@ func scenes() map[string]func() *scene {
 			}
 			return s
 		},
+		"tls-intercepted": func() *scene {
+			s := newScene().nat()
+			s.evidence.Flows, s.evidence.Pairs = []alg.Flow{}, []alg.Pair{}
+			path := alg.Path{Proto: alg.ProtoSIPS, Transport: "tls", Family: 4, Port: 5061}
+			here := alg.Handshake{Version: "TLS 1.2", Cipher: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", Binding: strings.Repeat("a1", 32)}
+			there := alg.Handshake{Version: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256", ALPN: "sip/2", Binding: strings.Repeat("b2", 32)}
+			s.trials = []alg.Trial{{
+				Kind: alg.TrialTLS, Path: path, Outcome: alg.OutcomeOK, At: began,
+				Src: netip.MustParseAddrPort("10.0.0.9:40000"), Dst: netip.MustParseAddrPort("203.0.113.10:5061"),
+				TLS: &alg.TLS{
+					Expected: alg.Certificate{SHA256: strings.Repeat("0f", 32), Pin: "sha256//iB2rc5LEzX0z6lbBYYTgc3CKMfKxeGJjJTbAa1O7M/w="},
+					Chain: []alg.Certificate{{
+						Subject: "CN=203.0.113.10", Issuer: "CN=Inspection CA\x1b[31m,O=Example", SHA256: strings.Repeat("3c", 32),
+						Pin: "sha256//x1Ykc5LEzX0z6lbBYYTgc3CKMfKxeGJjJTbAa1O7M/w=",
+					}},
+					Best: alg.Handshake{Version: "TLS 1.3", ALPN: "sip/2"}, Client: here, Server: &there,
+				},
+			}}
+			return s
+		},
 		"inconclusive": func() *scene {
 			s := newScene().nat()
 			main, control := s.flow(5060, 5060, false), s.flow(15060, 5060, true)

@@ -142,14 +142,15 @@ func shutdown(srv *reflector.Server, log *slog.Logger) {
 
 // options are the command line.
 type options struct {
-	hosts, advertise    []string
-	https, sip, neutral string
-	h225, h245, ras     string
-	also                []string
-	alsoGiven           bool
-	tlsCert, tlsKey     string
-	metrics, log        string
-	help, version       bool
+	hosts, advertise []string
+	https, sip, sips string
+	neutral          string
+	h225, h245, ras  string
+	also             []string
+	alsoGiven        bool
+	tlsCert, tlsKey  string
+	metrics, log     string
+	help, version    bool
 }
 
 func parse(args []string) (*options, *pflag.FlagSet, error) {
@@ -161,6 +162,7 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 	f.StringArrayVar(&o.advertise, "advertise", nil, "tell clients `ADDR` instead, behind a 1:1 NAT; repeatable")
 	f.StringVar(&o.https, "https", ":443", "`ADDR` of the control protocol")
 	f.StringVar(&o.sip, "sip", ":5060", "`ADDR` of SIP over UDP and TCP, or off")
+	f.StringVar(&o.sips, "sips", ":5061", "`ADDR` of SIP over TLS, and in clear over UDP and TCP, or off")
 	f.StringVar(&o.h225, "h225", ":1720", "`ADDR` of H.323 call signalling over TCP, or off")
 	f.StringVar(&o.h245, "h245", "11000-11031", "`PORTS` of H.245 for these calls over TCP: FIRST-LAST, an ADDR, or off")
 	f.StringVar(&o.ras, "ras", ":1719", "`ADDR` of H.323 RAS over UDP, or off")
@@ -190,7 +192,7 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 // config turns the flags into the server's config.
 func (o *options) config(stderr io.Writer) (reflector.Config, error) {
 	cfg := reflector.Config{
-		HTTPS: o.https, SIP: o.sip, H225: o.h225, H245: o.h245, RAS: o.ras, Neutral: o.neutral, Version: version(),
+		HTTPS: o.https, SIP: o.sip, SIPS: o.sips, H225: o.h225, H245: o.h245, RAS: o.ras, Neutral: o.neutral, Version: version(),
 	}
 	off := slices.Equal(o.also, []string{reflector.Off})
 	if unasked := o.neutral == reflector.Off && !o.alsoGiven; !off && !unasked {

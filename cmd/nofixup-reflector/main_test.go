@@ -235,7 +235,7 @@ func TestRun(t *testing.T) {
 	code := make(chan int, 1)
 	go func() {
 		code <- run(ctx, []string{
-			"--host", "127.0.0.1", "--https", ":0", "--sip", ":0", "--neutral", "off",
+			"--host", "127.0.0.1", "--https", ":0", "--sip", ":0", "--sips", ":0", "--neutral", "off",
 			"--h225", ":0", "--h245", ":0", "--ras", ":0", "--metrics", address,
 		}, out, &stderr)
 		out.Close()
@@ -302,7 +302,7 @@ func TestAlsoTaken(t *testing.T) {
 	defer taken.Close()
 	var log bytes.Buffer
 	cfg := reflector.Config{
-		Hosts: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, HTTPS: ":0", SIP: ":0", Neutral: ":0",
+		Hosts: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, HTTPS: ":0", SIP: ":0", SIPS: ":0", Neutral: ":0",
 		H225: ":0", H245: ":0", RAS: ":0",
 		Also: []string{"tcp:" + taken.Addr().String()}, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}

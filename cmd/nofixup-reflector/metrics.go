@@ -82,6 +82,8 @@ func metrics(c reflector.Counters) []byte {
 	labelled("streams_ended_total", "reason", row{"tokenless", c.StreamsTokenless}, row{"spent", c.StreamsSpent})
 	family("streams", "gauge", "TCP connections on these ports.")
 	sample("streams", c.StreamsOpen)
+	family("streams_unsecured_total", "counter", "Of the tokenless ones, those that ended before or in their TLS handshake.")
+	sample("streams_unsecured_total", c.StreamsUnsecured)
 	family("stream_octets_total", "counter", "Octets received over them.")
 	sample("stream_octets_total", c.StreamOctets)
 	family("stream_reads_total", "counter", "Reads of them that got a receipt.")

@@ -35,7 +35,7 @@ type probeFlags struct {
 }
 
 // protocols are what --only can name.
-var protocols = []string{alg.ProtoSIP, alg.ProtoH323, alg.ProtoRAS}
+var protocols = []string{alg.ProtoSIP, alg.ProtoSIPS, alg.ProtoH323, alg.ProtoRAS}
 
 func probeCommand() command {
 	return command{
@@ -173,6 +173,7 @@ func usualTargets(reflector string, families []int) []wire.Target {
 	}
 	return []wire.Target{
 		at(wire.ServiceSIP, "udp", 5060), at(wire.ServiceSIP, "tcp", 5060),
+		at(wire.ServiceSIP, "udp", 5061), at(wire.ServiceSIP, "tcp", 5061), at(wire.ServiceSIPS, "tls", 5061),
 		at(wire.ServiceH225, "tcp", 1720), at(wire.ServiceRAS, "udp", 1719),
 		at(wire.ServiceNeutral, "udp", 15060), at(wire.ServiceNeutral, "tcp", 15060),
 		at(wire.ServiceNeutral, "tcp", 443), at(wire.ServiceNeutral, "tcp", 80),

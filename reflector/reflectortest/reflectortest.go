@@ -28,6 +28,7 @@ func Start(t testing.TB, config ...reflector.Config) *reflector.Server {
 	}
 	cfg.HTTPS = cmp.Or(cfg.HTTPS, ":0")
 	cfg.SIP = cmp.Or(cfg.SIP, ":0")
+	cfg.SIPS = cmp.Or(cfg.SIPS, ":0")
 	cfg.Neutral = cmp.Or(cfg.Neutral, ":0")
 	cfg.H225 = cmp.Or(cfg.H225, ":0")
 	cfg.H245 = cmp.Or(cfg.H245, ":0")

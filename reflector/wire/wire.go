@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"time"
 )
@@ -14,7 +15,8 @@ const MaxWait = 25 * time.Second
 
 // Services that a [Target] can name.
 const (
-	ServiceSIP     = "sip"     // SIP in clear, port 5060
+	ServiceSIP     = "sip"     // SIP in clear, ports 5060 and 5061
+	ServiceSIPS    = "sips"    // SIP over TLS, port 5061
 	ServiceH225    = "h225"    // H.225.0 call signalling over TCP, port 1720; it announces where its H.245 listens
 	ServiceRAS     = "ras"     // H.225.0 RAS over UDP, port 1719
 	ServiceNeutral = "neutral" // all of them on a port that no application gateway knows: the control
@@ -32,6 +34,12 @@ type Grant struct {
 
 	Targets []Target `json:"targets"`
 	Budget  Budget   `json:"budget"`
+
+	// What a client meets on the targets of [ServiceSIPS], unless something on the way answers in the reflector's place.
+	TLSPin         string   `json:"tls_pin,omitempty"`         // of the key, "sha256//BASE64"
+	TLSFingerprint string   `json:"tls_fingerprint,omitempty"` // of the certificate, SHA-256 in hex
+	TLSVersions    []string `json:"tls_versions,omitempty"`    // that are spoken, the lowest first
+	TLSALPN        []string `json:"tls_alpn,omitempty"`        // protocols that are agreed to, if the client offers them
 }
 
 // Target is one address of the reflector that takes probes. Where several have the service [ServiceNeutral], one transport and
@@ -39,7 +47,7 @@ type Grant struct {
 // the first is not.
 type Target struct {
 	Service   string         `json:"service"`
-	Transport string         `json:"transport"` // "udp" or "tcp"
+	Transport string         `json:"transport"` // "udp", "tcp" or "tls"
 	Addr      netip.AddrPort `json:"addr"`
 }
 
@@ -77,13 +85,38 @@ type Receipt struct {
 	TTL       int            `json:"ttl,omitempty"` // TTL or hop limit on arrival, 0 where the system does not tell
 	Data      []byte         `json:"data"`          // the exact octets (base64 in JSON)
 
-	Conn uint64 `json:"conn,omitempty"` // tcp: the connection, numbered from 1 within the session
-	Off  int64  `json:"off,omitempty"`  // tcp: where Data begins in the stream of its direction
-	End  string `json:"end,omitempty"`  // tcp: why the stream of this direction ended here, one of the End constants
+	Conn uint64 `json:"conn,omitempty"` // tcp, tls: the connection, numbered from 1 within the session
+	Off  int64  `json:"off,omitempty"`  // tcp, tls: where Data begins in the stream of its direction, of TLS in the clear
+	End  string `json:"end,omitempty"`  // tcp, tls: why the stream of this direction ended here, one of the End constants
+
+	TLS *Handshake `json:"tls,omitempty"` // tls: what the handshake came to, in the first receipt of the connection
 
 	Answers uint64 `json:"answers,omitempty"` // out: Seq of the receipt that this answers; on TCP of the one that completed the request
 	Proven  bool   `json:"proven,omitempty"`  // in: the remote address had proven itself when it arrived
 	Silence string `json:"silence,omitempty"` // in: why no answer was sent, one of the Silence constants
+}
+
+// ALPNSIP names SIP in a TLS handshake, as IANA has it (RFC 7301 6).
+const ALPNSIP = "sip/2"
+
+// Handshake is what one end of a TLS connection knows of it. That both ends know the same says that nobody is in between.
+type Handshake struct {
+	Version string `json:"version"` // "TLS 1.3"
+	Cipher  string `json:"cipher"`  // as IANA names the suite
+	ALPN    string `json:"alpn,omitempty"`
+	SNI     string `json:"sni,omitempty"`     // the name that the client asked for
+	Binding []byte `json:"binding,omitempty"` // tls-exporter of RFC 9266; absent where TLS 1.2 has no extended master secret
+}
+
+// NewHandshake describes a connection whose handshake is complete.
+func NewHandshake(state *tls.ConnectionState) Handshake {
+	h := Handshake{
+		Version: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite), ALPN: state.NegotiatedProtocol,
+		SNI: state.ServerName,
+	}
+	// Without TLS 1.3 or an extended master secret the value could be forced to be alike on two connections (RFC 9266 4.2).
+	h.Binding, _ = state.ExportKeyingMaterial("EXPORTER-Channel-Binding", []byte{}, 32)
+	return h
 }
 
 // Reasons for which the stream of a TCP connection ended. Read boundaries are no segments: where a stream was cut into
