@@ -300,6 +300,7 @@ func TestUndecided(t *testing.T) {
 				t.Errorf("%q: closed after %v", e.first, e.after)
 			}
 		}
+		synctest.Wait() // the last connections are being taken off the books
 		if c := s.Counters(); c.ConnectionsUnknown != each || c.StreamsTokenless != each || c.ConnectionErrors != each || c.StreamsOpen != 1 {
 			t.Errorf("%+v", c)
 		}
