@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"time"
 
 	"nofixup/alg"
 	"nofixup/h323"
@@ -328,12 +327,7 @@ func (c *call) control(ctx context.Context, connect []byte) {
 		if l, err = c.connect(ctx, c.link.flow, from, to, c.link); err == nil || ctx.Err() != nil {
 			break
 		}
-		c.mu.Lock()
-		c.trials = append(c.trials, alg.Trial{
-			Kind: alg.TrialH245, Path: c.link.Path, Src: c.link.local(), Dst: to, At: time.Now(),
-			Outcome: alg.OutcomeFailed, Detail: connectReason(err),
-		})
-		c.mu.Unlock()
+		c.failed(alg.Trial{Kind: alg.TrialH245, Path: c.link.Path, Src: c.link.local(), Dst: to, Detail: connectReason(err)})
 	}
 	if err != nil {
 		return

@@ -32,9 +32,8 @@ func (r *runner) openPort(ctx context.Context, f PlannedFlow) netip.AddrPort {
 	if err != nil {
 		return f.Target
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTime+4*r.rtt)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	from := netip.AddrPortFrom(local, 0).String()
 	candidates := append([]netip.AddrPort{f.Target}, f.Fallbacks...)
 	errs := make([]error, len(candidates))
 	done := make([]chan struct{}, len(candidates))
@@ -44,10 +43,7 @@ func (r *runner) openPort(ctx context.Context, f PlannedFlow) netip.AddrPort {
 		done[i] = make(chan struct{})
 		wg.Go(func() {
 			defer close(done[i])
-			conn, err := r.cfg.Network.DialContext(ctx, "tcp", from, to.String())
-			if errs[i] = err; err == nil {
-				conn.Close()
-			}
+			errs[i] = r.connectsTo(ctx, local, to)
 		})
 	}
 	for i, to := range candidates {

@@ -235,6 +235,10 @@ func (r *runner) unsent(ctx context.Context) {
 	for _, round := range append(slices.Clone(r.plan.Rounds), r.plan.Farewell) {
 		for _, s := range round.Steps {
 			f := r.flows[s.Flow]
+			if f != nil && r.actionless(s) {
+				r.trial(alg.TrialStep, f.plan, f.local, s.Name+" was not tested: this reflector sends nothing of its own accord")
+				continue
+			}
 			if f == nil || !r.ready(s) {
 				continue
 			}
@@ -339,6 +343,7 @@ func (r *runner) evidence() alg.Evidence {
 
 // controlKey names what a pair and its control have in common.
 type controlKey struct {
+	proto       string
 	transport   string
 	family      int
 	source      alg.SourcePort
@@ -347,5 +352,5 @@ type controlKey struct {
 }
 
 func keyOf(p *alg.Pair, at *link) controlKey {
-	return controlKey{at.Path.Transport, at.Path.Family, at.Path.SourcePort, p.Outbound, p.Step, p.Shape}
+	return controlKey{at.Path.Speaks(), at.Path.Transport, at.Path.Family, at.Path.SourcePort, p.Outbound, p.Step, p.Shape}
 }

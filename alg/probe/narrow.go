@@ -57,7 +57,7 @@ func (r *runner) innerAddresses() []netip.Addr {
 	}
 	for _, a := range r.ledger.requests {
 		if a.out != nil && a.in != nil && a.link.Path.Proto == alg.ProtoH323 {
-			look(a.link, called(a.out.raw), called(a.in.raw))
+			look(a.link, calledAddress(a.out.raw), calledAddress(a.in.raw))
 		}
 	}
 	return found
@@ -67,11 +67,12 @@ func (r *runner) innerAddresses() []netip.Addr {
 // address that the reflector sees, so that a gateway in an outer box leaves no trace in them.
 func (r *runner) hiddenRAS() {
 	r.ledger.mu.Lock()
-	told := map[int]bool{} // families in which an answer or a Setup named that address
+	// Families in which an answer or a Setup named that address, on a port that a gateway watches.
+	told := map[int]bool{}
 	translated := map[*flow]bool{}
 	for _, m := range r.ledger.order {
 		f := m.link.flow
-		if m.reply != nil && m.answer != nil && m.link.Path.Proto == alg.ProtoSIP && received(m.reply.raw).IsValid() {
+		if m.reply != nil && m.answer != nil && m.link.Path.Proto == alg.ProtoSIP && !m.link.Path.Control && received(m.reply.raw).IsValid() {
 			told[f.plan.Path.Family] = true
 		}
 		if m.link.Path.Proto == alg.ProtoRAS && !m.link.Path.Control {
@@ -79,7 +80,7 @@ func (r *runner) hiddenRAS() {
 		}
 	}
 	for _, a := range r.ledger.requests {
-		if a.out != nil && a.in != nil && a.link.Path.Proto == alg.ProtoH323 && called(a.out.raw).IsValid() {
+		if a.out != nil && a.in != nil && a.link.Path.Proto == alg.ProtoH323 && !a.link.Path.Control && calledAddress(a.out.raw).IsValid() {
 			told[a.link.Path.Family] = true
 		}
 	}
@@ -91,8 +92,8 @@ func (r *runner) hiddenRAS() {
 	}
 }
 
-// called returns the address in destCallSignalAddress of a Setup, the zero address if there is none.
-func called(raw []byte) netip.Addr {
+// calledAddress returns the address in destCallSignalAddress of a Setup, the zero address if there is none.
+func calledAddress(raw []byte) netip.Addr {
 	to, _ := addressIn(raw, h323.FieldDestCallSignalAddress)
 	return to.Addr()
 }

@@ -197,6 +197,15 @@ var protocols = []protocol{
 	{alg.ProtoRAS, wire.ServiceRAS, 1719, []string{"udp"}, []alg.SourcePort{alg.Ephemeral}},
 }
 
+// Protocols returns what can be tested, by the names that [PlanOptions] takes.
+func Protocols() []string {
+	var names []string
+	for _, p := range protocols {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 type protocol struct {
 	name, service string
 	port          uint16 // the usual one

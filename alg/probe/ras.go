@@ -20,7 +20,7 @@ const (
 
 const registrationTime = 60 // seconds for which RRQ and REGISTER ask
 
-// registration at the gatekeeper, of a flow.
+// gatekeeper is what a flow's registration at one has brought.
 type gatekeeper struct {
 	endpoint string         // the name that it gave to the endpoint, empty before
 	call     netip.AddrPort // callSignalAddress of the RRQ

@@ -46,7 +46,7 @@ var ErrNoTarget = errors.New("the reflector offers no address that fits")
 const (
 	pace     = 15 * time.Millisecond // between two messages of one flow: the order on the way stays the order of sending
 	maxTries = 32                    // of one step; up to 50 % loss fewer prove a drop, above nothing does
-	goodbyes = 64                    // messages that the budget must still hold at the end
+	farewell = 64                    // messages that the budget must still hold at the end
 	goodbye  = time.Second           // for ending registrations and the session when the run is cut short
 )
 
@@ -174,7 +174,7 @@ func (r *runner) bind(ctx context.Context) error {
 			s, err := openSocket(ctx, r.cfg.Network, local, p.Path.SourcePort)
 			if err != nil {
 				failed[k] = err
-				r.notes = append(r.notes, socketReason(p.Path.SourcePort, err))
+				r.note(socketReason(p.Path.SourcePort, err))
 			} else {
 				sockets[k] = s
 				r.sockets = append(r.sockets, s)
@@ -188,8 +188,6 @@ func (r *runner) bind(ctx context.Context) error {
 		f.udp = r.newLink(f, sockets[k].local)
 		f.udp.packet = sockets[k].conn
 	}
-	slices.Sort(r.notes)
-	r.notes = slices.Compact(r.notes)
 	if len(r.trials) == 0 && !slices.ContainsFunc(r.flows, func(f *flow) bool { return f != nil }) {
 		if noRoute != nil {
 			return fmt.Errorf("%w: %w", ErrNoTarget, noRoute)
@@ -216,14 +214,19 @@ func (r *runner) offered() {
 	}
 }
 
-// trial enters an attempt that failed.
+// trial enters an attempt on a planned flow that failed.
 func (r *runner) trial(kind string, p PlannedFlow, local netip.Addr, detail string) {
+	r.failed(alg.Trial{
+		Kind: kind, Path: p.Path, Src: netip.AddrPortFrom(local, uint16(p.Path.SourcePort)), Dst: p.Target, Detail: detail,
+	})
+}
+
+// failed enters an attempt that failed just now.
+func (r *runner) failed(t alg.Trial) {
+	t.At, t.Outcome = time.Now(), alg.OutcomeFailed
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.trials = append(r.trials, alg.Trial{
-		Kind: kind, Path: p.Path, Src: netip.AddrPortFrom(local, uint16(p.Path.SourcePort)), Dst: p.Target,
-		At: time.Now(), Outcome: alg.OutcomeFailed, Detail: detail,
-	})
+	r.trials = append(r.trials, t)
 }
 
 // newLink makes a link of a flow, from a local address.
@@ -287,7 +290,7 @@ func (r *runner) work(ctx context.Context) {
 			}
 		}
 	}
-	r.reserve = min(goodbyes, r.session.Grant.Budget.Messages/8)
+	r.reserve = min(farewell, r.session.Grant.Budget.Messages/8)
 	for _, round := range r.plan.Rounds {
 		if ctx.Err() != nil {
 			break
@@ -374,6 +377,11 @@ type attempt struct {
 	first, count int
 }
 
+// actionless reports that a step cannot be carried out, since the reflector sends nothing of its own accord.
+func (r *runner) actionless(s Step) bool {
+	return (s.Name == stepCall || s.Name == stepCalled) && r.session.Grant.Budget.Actions <= 0
+}
+
 // ready reports whether a step makes sense by now. After the first round a flow on which nothing arrived is left alone,
 // and where the public address is the local one it adds nothing to what was sent before.
 func (r *runner) ready(s Step) bool {
@@ -388,8 +396,7 @@ func (r *runner) ready(s Step) bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return f.gatekeeper.endpoint != ""
-	case s.Name == stepCalled && r.session.Grant.Budget.Actions == 0 || s.Name == stepCall && r.session.Grant.Budget.Actions == 0:
-		r.note("this reflector sends nothing of its own accord: calls were not tested")
+	case r.actionless(s):
 		return false
 	case s.Shape == alg.ShapeLocal && (!s.Script || f.plan.Path.Proto == alg.ProtoH323):
 		return true

@@ -322,3 +322,18 @@ func TestErrors(t *testing.T) {
 		}
 	})
 }
+
+// TestActionless shows that calls are untested, and so the whole, where the reflector sends nothing of its own accord.
+func TestActionless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, fixup.Config{}, reflector.Limits{Actions: -1})
+		defer w.close(t)
+		report, err := Run(t.Context(), w.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Verdict != alg.OverallInconclusive || !strings.Contains(report.Paths[0].Reason, "this reflector sends nothing of its own accord") {
+			t.Errorf("%s\n%s%s", report.Verdict, verdicts(report), report.Paths[0].Reason)
+		}
+	})
+}

@@ -106,11 +106,8 @@ func handshakeOf(h wire.Handshake) *alg.Handshake {
 
 // handshakeFailed enters a handshake that did not come about.
 func (r *runner) handshakeFailed(f *flow, e *handshakeError) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.trials = append(r.trials, alg.Trial{
-		Kind: alg.TrialTLS, Path: f.plan.Path, Src: e.src, Dst: f.plan.Target, At: time.Now(), Outcome: alg.OutcomeFailed,
-		Detail: connectReason(e.err), TLS: e.tls,
+	r.failed(alg.Trial{
+		Kind: alg.TrialTLS, Path: f.plan.Path, Src: e.src, Dst: f.plan.Target, Detail: connectReason(e.err), TLS: e.tls,
 	})
 }
 

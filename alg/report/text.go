@@ -120,20 +120,22 @@ func (t *text) headline(verdict, color, what string) {
 	t.labelled(len(verdict)+2, verdict, bold+";"+color, what)
 }
 
-// protos names the protocols of the paths that match, and the transport where not all of the protocol do: "SIP over UDP".
+// protos names the protocols of the paths that match, and the transport where not all of the protocol do: "SIP over UDP". A
+// control counts where no other path matches.
 func (t *text) protos(match func(alg.PathResult) bool) string {
 	type kind struct{ proto, transport string }
+	paths := slices.DeleteFunc(slices.Clone(t.report.Paths), func(p alg.PathResult) bool { return p.Control })
+	if !slices.ContainsFunc(paths, match) {
+		paths = t.report.Paths
+	}
 	matched, other := map[kind]bool{}, map[string]bool{}
-	for _, p := range t.report.Paths {
-		k := kind{p.Proto, p.Transport}
-		switch {
-		case p.Control:
-		case match(p):
-			matched[k] = true
+	for _, p := range paths {
+		if match(p) {
+			matched[kind{p.Proto, p.Transport}] = true
 		}
 	}
-	for _, p := range t.report.Paths {
-		if !p.Control && !matched[kind{p.Proto, p.Transport}] {
+	for _, p := range paths {
+		if !matched[kind{p.Proto, p.Transport}] {
 			other[p.Proto] = true
 		}
 	}
@@ -161,9 +163,10 @@ func (t *text) deed(between string) string {
 	worst := alg.Clean
 	for _, p := range t.report.Paths {
 		for _, v := range []alg.Verdict{p.Outbound, p.Inbound} {
-			if v == alg.Altered { // what users must know first
+			switch {
+			case v == alg.Altered: // what users must know first
 				worst = alg.Altered
-			} else if worst != alg.Altered {
+			case worst != alg.Altered && !p.Control: // all else on a control takes nothing from the others
 				worst = worst.Worse(v)
 			}
 		}

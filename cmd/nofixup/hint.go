@@ -56,7 +56,7 @@ func cause(err error) (text string, unreached bool) {
 	case errors.As(err, &name):
 		return "check the name of the reflector and this computer's DNS", true
 	case errors.Is(err, probe.ErrNoTarget):
-		return "the reflector listens on other address families than -4 or -6, --source or this computer's routes allow", false
+		return "the reflector has no address that -4 or -6, --source, this computer's routes and a firewall for HTTPS allow", false
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: is a nofixup-reflector running, and on that port?", true
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"nofixup/alg"
 	"nofixup/alg/probe"
 	"nofixup/reflector/wire"
 )
@@ -34,9 +33,6 @@ type probeFlags struct {
 	dryRun   bool
 }
 
-// protocols are what --only can name.
-var protocols = []string{alg.ProtoSIP, alg.ProtoSIPS, alg.ProtoH323, alg.ProtoRAS}
-
 func probeCommand() command {
 	return command{
 		name: "probe", args: "[flags] REFLECTOR", about: "test the network between here and a reflector",
@@ -44,7 +40,7 @@ func probeCommand() command {
 			"  nofixup probe --json --pin sha256//BASE64 203.0.113.10 > report.json",
 		flags: func(f *pflag.FlagSet) func(context.Context, []string, output) int {
 			var p probeFlags
-			f.StringSliceVar(&p.only, "only", nil, "test only these protocols: a `LIST` of "+strings.Join(protocols, ", "))
+			f.StringSliceVar(&p.only, "only", nil, "test only these protocols: a `LIST` of "+strings.Join(probe.Protocols(), ", "))
 			f.StringVar(&p.ca, "ca", "", "trust the authorities in this PEM `FILE` for HTTPS instead of the system's")
 			f.StringVar(&p.pin, "pin", "", "trust the reflector with this `KEY` (sha256//BASE64) and no other, whatever its certificate says")
 			f.StringVar(&p.proxy, "proxy", "", "ask the reflector through the HTTP proxy at this `URL`; what is tested never goes through it")
@@ -123,8 +119,8 @@ func (p *probeFlags) config(args []string) (probe.Config, error) {
 		return cfg, err
 	}
 	for _, proto := range p.only {
-		if !slices.Contains(protocols, proto) {
-			return cfg, fmt.Errorf("--only %s: want some of %s", strings.Join(p.only, ","), strings.Join(protocols, ","))
+		if !slices.Contains(probe.Protocols(), proto) {
+			return cfg, fmt.Errorf("--only %s: want some of %s", strings.Join(p.only, ","), strings.Join(probe.Protocols(), ","))
 		}
 	}
 	cfg.Plan.Protos, cfg.Plan.Thorough = p.only, p.thorough
