@@ -3,7 +3,6 @@ package alg
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +16,8 @@ type Judge struct {
 	paths    []PathResult // each path once
 	findings []*Finding
 	index    map[findingKey]*Finding
-	triggers []string
+	causes   []cause                  // at most one for each port, transport and address family
+	passed   map[Path]map[string]bool // names of steps of which nothing was altered
 }
 
 type findingKey struct {
@@ -32,16 +32,21 @@ type findingKey struct {
 func (j *Judge) Add(c Case) []Finding {
 	if j.index == nil {
 		j.index = map[findingKey]*Finding{}
+		j.passed = map[Path]map[string]bool{}
 	}
 	before := len(j.findings)
-	results := (&caseJudge{Judge: j, c: &c}).judge()
+	results, steps := (&caseJudge{Judge: j, c: &c}).judge()
 	slices.SortStableFunc(results, func(a, b PathResult) int { return comparePaths(a.Path, b.Path) })
 	for _, r := range results {
 		j.merge(r)
 	}
-	for _, cause := range causes(results) {
-		if !slices.Contains(j.triggers, cause) {
-			j.triggers = append(j.triggers, cause)
+	j.addCauses(causes(results, steps))
+	for _, s := range steps {
+		if s.delivered > 0 && !s.changed {
+			if j.passed[s.path] == nil {
+				j.passed[s.path] = map[string]bool{}
+			}
+			j.passed[s.path][s.name] = true
 		}
 	}
 	var fresh []Finding
@@ -70,7 +75,7 @@ func (j *Judge) merge(r PathResult) {
 
 // Report returns what was judged so far. The caller adds what it alone knows: tool, version, times, network, evidence.
 func (j *Judge) Report() *Report {
-	r := &Report{Schema: Schema, Tool: "nofixup", Paths: slices.Clone(j.paths), Triggers: slices.Clone(j.triggers)}
+	r := &Report{Schema: Schema, Tool: "nofixup", Paths: slices.Clone(j.paths), Triggers: j.triggers()}
 	for _, f := range j.findings {
 		r.Findings = append(r.Findings, *f)
 	}
@@ -99,73 +104,6 @@ func overall(paths []PathResult) Overall {
 		return OverallInconclusive
 	}
 	return verdict
-}
-
-// causes says in one sentence for each port what the difference between its paths and their control means.
-func causes(results []PathResult) []string {
-	type port struct {
-		group
-		port uint16
-	}
-	type cause struct {
-		altered, inspected bool
-		control            Verdict
-		controlPort        uint16
-		sources            []string
-		directions         []string
-	}
-	var order []port
-	found := map[port]*cause{}
-	for _, r := range results {
-		if r.Control {
-			continue
-		}
-		i := slices.IndexFunc(results, func(k PathResult) bool { return k.Control && k.SourcePort == r.SourcePort })
-		if i < 0 {
-			continue
-		}
-		for _, d := range []struct {
-			dir           Direction
-			port, control Verdict
-		}{{Outbound, r.Outbound, results[i].Outbound}, {Inbound, r.Inbound, results[i].Inbound}} {
-			if d.port != Altered && d.port != Dropped && d.port != Inspected {
-				continue
-			}
-			key := port{r.group(), r.Port}
-			c := found[key]
-			if c == nil {
-				c = &cause{controlPort: results[i].Port, control: Clean}
-				found[key] = c
-				order = append(order, key)
-			}
-			c.altered = c.altered || d.port == Altered
-			c.inspected = c.inspected || d.port == Inspected
-			c.control = c.control.Worse(d.control)
-			c.sources = appendNew(c.sources, r.SourcePort.String())
-			c.directions = appendNew(c.directions, string(d.dir))
-		}
-	}
-	var out []string
-	for _, key := range order {
-		c := found[key]
-		what := "are not all let through"
-		if c.altered {
-			what = "are altered"
-		}
-		sentence := fmt.Sprintf("%s over %s on port %d (IPv%d): messages %s, %s, from source port %s; ",
-			ProtoName(key.proto), strings.ToUpper(key.transport), key.port, key.family, what,
-			strings.Join(c.directions, " and "), strings.Join(c.sources, " and "))
-		switch {
-		case c.control == Clean:
-			sentence += fmt.Sprintf("the same messages on port %d pass untouched, so it is the port that sets the box off.", c.controlPort)
-		case c.control == Altered && c.altered:
-			sentence += fmt.Sprintf("so are they on port %d, so the box knows the protocol by its content, not by the port.", c.controlPort)
-		default:
-			continue // without a control that passed there is no cause to tell
-		}
-		out = append(out, sentence)
-	}
-	return out
 }
 
 func appendNew(list []string, s string) []string {
@@ -208,7 +146,7 @@ type step struct {
 	changed     bool
 }
 
-func (j *caseJudge) judge() []PathResult {
+func (j *caseJudge) judge() ([]PathResult, []*step) {
 	j.flows, j.counted, j.proxies = map[int]*Flow{}, map[*Finding]*Pair{}, map[int]map[string]bool{}
 	var paths []Path
 	known := map[Path]bool{}
@@ -267,7 +205,7 @@ func (j *caseJudge) judge() []PathResult {
 		r.Reason = strings.Join(reasons, "; ")
 		results = append(results, r)
 	}
-	return results
+	return results, steps
 }
 
 func appendReason(reasons []string, d Direction, why string) []string {

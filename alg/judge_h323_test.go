@@ -316,7 +316,7 @@ func TestCausesH323(t *testing.T) {
 		s := newH323Scene().calls().carry(mainFlow, true, StepSetup, ShapeLocal, setup.raw, setup.translated())
 		s.carry(controlFlow, true, StepSetup, ShapeLocal, setup.raw, c.control)
 		r := s.judged()
-		if len(r.Triggers) != 1 || !strings.Contains(r.Triggers[0], "over TCP on port 1720 (IPv4): messages are altered, outbound, from source port ephemeral; "+c.want) {
+		if len(r.Triggers) != 1 || !strings.Contains(r.Triggers[0], "over TCP on port 1720 (IPv4): messages are altered, outbound; "+c.want) {
 			t.Errorf("%s: %q", c.name, r.Triggers)
 		}
 	}

@@ -16,7 +16,7 @@ func (j *caseJudge) measureLoss(steps []*step) {
 	sides := map[side]*count{}
 	for _, s := range steps {
 		// A message that breaks the rules may be dropped for that on any port; it measures nothing.
-		if !s.path.Control || s.breaks != "" {
+		if !s.path.Control || s.breaks != "" || s.isVariant() {
 			continue
 		}
 		c := sides[s.side]
@@ -94,7 +94,9 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 		v, why := j.stepVerdict(s, steps)
 		switch v {
 		case Altered:
-			changed = appendNew(changed, s.name)
+			if !s.isVariant() || len(changed) == 0 {
+				changed = appendNew(changed, s.name)
+			}
 		case Dropped:
 			dropped = appendNew(dropped, s.name)
 		}
@@ -215,7 +217,7 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 	switch {
 	case s.changed:
 		return Altered, ""
-	case s.delivered > 0, s.tries[0].Role == RoleBracket: // a bracket proves by passing, never by getting lost
+	case s.delivered > 0, s.tries[0].Role == RoleBracket, s.isVariant(): // these prove by passing, never by getting lost
 		return Clean, ""
 	case s.lost == 0:
 		return Untested, "it is not known whether " + s.name + " arrived"
@@ -325,6 +327,9 @@ func (j *caseJudge) lossFinding(rule *Rule, at side, steps []*step) {
 				}
 				if odd := cmp.Or(s.breaks, s.trait); odd != "" {
 					f.Summary += ": " + odd
+				}
+				if lines := j.needed(s); len(lines) > 0 {
+					f.Summary += "; it passes without " + strings.Join(lines, ", or without ")
 				}
 			}
 			f.Count++

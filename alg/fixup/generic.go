@@ -140,6 +140,25 @@ func translation(m *message, s span) string {
 	return m.newDst.Addr().String()
 }
 
+// given is the address that an administrator gave a box to replace.
+const given = "10.9.9.9"
+
+// givenText finds it as text, in whatever the packet carries.
+func givenText(m *message, from int) (span, bool) {
+	for i := from; ; i++ {
+		n := bytes.Index(m.buf[i:], []byte(given))
+		if n < 0 {
+			return span{}, false
+		}
+		i += n
+		if s, ok := literalAt(m.buf, i); ok && s.addr.Addr().String() == given {
+			return span{off: i, end: i + len(given), addr: netip.AddrPortFrom(s.addr.Addr(), 0)}, true
+		}
+	}
+}
+
+func publicText(m *message, _ span) string { return m.box.public.String() }
+
 func outbound(m *message, _ span) bool { return m.out }
 func inbound(m *message, _ span) bool  { return !m.out }
 

@@ -57,6 +57,11 @@ func Styles() []Style {
 			Verdict: "interference", Everywhere: true,
 			rules: []rule{{name: "anywhere", find: anywhere, each: true, put: translation}},
 		},
+		{
+			Name: "replace-given", About: "a box that replaces the one address it was given, " + given + ", wherever it stands, on every port",
+			Verdict: "interference", Everywhere: true,
+			rules: []rule{{name: "given", find: givenText, each: true, when: outbound, put: publicText}},
+		},
 	}
 	slices.SortFunc(all, func(a, b Style) int { return strings.Compare(a.Name, b.Name) })
 	return all

@@ -71,7 +71,7 @@ func TestProbeHelperOn5061(t *testing.T) {
 			t.Logf("%s: %s", p.Path, p.Reason)
 		}
 	}
-	if causes := strings.Join(report.Triggers, "\n"); !strings.Contains(causes, "SIP over TCP on port 5061 (IPv4): messages are altered") {
+	if causes := strings.Join(report.Triggers, "\n"); !strings.Contains(causes, "SIP over UDP and TCP on ports 5060 and 5061 (IPv4): messages are altered") {
 		t.Errorf("causes:\n%s", causes)
 	}
 }

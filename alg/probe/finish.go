@@ -16,7 +16,8 @@ type tally struct {
 	connected         int // and those that did
 }
 
-// tallies counts by flow. Messages that break the rules on purpose measure nothing: they may be dropped for that.
+// tallies counts by flow. Messages that break the rules on purpose measure nothing: they may be dropped for that; nor do
+// variants of what is dropped.
 func (r *runner) tallies() map[*flow]*tally {
 	out := map[*flow]*tally{}
 	r.mu.Lock()
@@ -29,7 +30,7 @@ func (r *runner) tallies() map[*flow]*tally {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
 	for _, m := range r.ledger.order {
-		if m.step.Breaks != "" || m.failed != nil {
+		if m.step.Breaks != "" || m.step.Role == alg.RoleCause || m.failed != nil {
 			continue
 		}
 		t := out[m.link.flow]

@@ -105,6 +105,12 @@ func (t *template) compose(step string) []byte {
 	if o, ok := oddOf(step); ok {
 		return o.compose(t)
 	}
+	if o, line, ok := lessOf(step); ok {
+		return withoutLine(o.compose(t), line)
+	}
+	if isCause(step) {
+		return t.cause(step)
+	}
 	panic("probe: no template for step " + step)
 }
 

@@ -59,7 +59,7 @@ const (
 	stepSubscribe  = "subscribe"
 	stepCanary     = "invite-spelling" // compact and mixed-case names, a fold, a second Via, a Route, o= other than c=
 	stepNoCSeq     = "invite-no-cseq"
-	stepAck        = "ack"
+	stepAck        = alg.StepAck
 	stepDeregister = "deregister"
 	stepBracket    = "options-bracket"
 )

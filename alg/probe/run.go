@@ -299,6 +299,7 @@ func (r *runner) work(ctx context.Context) {
 		r.soFar = r.judge(r.evidence()).Report().Verdict
 	}
 	r.narrow(ctx)
+	r.findCause(ctx)
 	// Whatever happened, no registration stays behind: a gateway keeps a pinhole for as long as one lives.
 	r.reserve = 0
 	bye := ctx
@@ -345,7 +346,7 @@ func (r *runner) round(ctx context.Context, round Round) {
 		var batch []attempt
 		for _, s := range open {
 			f := r.flows[s.Flow]
-			n := min(burst, max(1, r.need(tallies, f)-tries[s]), maxTries)
+			n := min(burst, max(1, r.tries(tallies, s)-tries[s]))
 			if f.udp == nil {
 				n = 1 // each takes its time, so that the other flows would wait
 			}
@@ -359,7 +360,7 @@ func (r *runner) round(ctx context.Context, round Round) {
 		tallies = r.tallies()
 		open = slices.DeleteFunc(open, func(s Step) bool {
 			f := r.flows[s.Flow]
-			need := min(r.need(tallies, f), maxTries)
+			need := r.tries(tallies, s)
 			connects := r.connects(tallies, f)
 			// Where connections fail, tries count once there are as many as that takes.
 			enough := tries[s] >= need && (tallies[f].connected > 0 || tallies[f].unconnected == 0 || tries[s] >= maxTries)
@@ -369,6 +370,15 @@ func (r *runner) round(ctx context.Context, round Round) {
 	}
 	r.settled += steps
 	r.total -= min(skipped, r.total-r.settled)
+}
+
+// tries is how often a step is sent at the most.
+func (r *runner) tries(tallies map[*flow]*tally, s Step) int {
+	need := min(r.need(tallies, r.flows[s.Flow]), maxTries)
+	if s.Role == alg.RoleCause {
+		return min(need, causeTries)
+	}
+	return need
 }
 
 // attempt is a step and the tries of it that are due.

@@ -268,6 +268,14 @@ func (r *runner) one(ctx context.Context, l *link, s Step, try int) *sent {
 		t.media = r.ports.take(oddPorts)
 		m.invite = o.invite
 	}
+	if o, _, ok := lessOf(s.Name); ok {
+		t.media = r.ports.take(oddPorts)
+		m.invite = o.invite
+	}
+	if isCause(s.Name) {
+		t.media = r.ports.take(2)
+		m.invite = s.Name != alg.StepCauseNoSIP
+	}
 	switch s.Name {
 	case stepInvite, stepCanary:
 		t.media = r.ports.take(mediaPorts)
