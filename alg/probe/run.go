@@ -32,9 +32,10 @@ type Config struct {
 
 // Progress says how far a run is.
 type Progress struct {
-	Done, Total int         // steps; 0, 0 before there is a plan
-	What        string      // what is being done
-	SoFar       alg.Overall // what the report would say if nothing else were planned; empty while nothing is known
+	Done, Total int           // steps; 0, 0 before there is a plan
+	What        string        // what is being done
+	Left        time.Duration // about how long the rest takes if nothing is dropped; 0 before there is a plan
+	SoFar       alg.Overall   // what the report would say if nothing else were planned; empty while nothing is known
 }
 
 // DefaultTimeout bounds a run: many times what one takes, so that only a network that hangs reaches it.
@@ -96,7 +97,8 @@ type runner struct {
 	total   int // steps planned
 	settled int // steps done
 	soFar   alg.Overall
-	reserve int // messages kept for the end
+	left    time.Duration // what the rounds that have not begun take, by the estimate
+	reserve int           // messages kept for the end
 
 	mu      sync.Mutex
 	number  uint32
@@ -291,17 +293,19 @@ func (r *runner) work(ctx context.Context) {
 		}
 	}
 	r.reserve = min(farewell, r.session.Grant.Budget.Messages/8)
+	r.left = r.plan.Estimate(r.rtt)
 	for _, round := range r.plan.Rounds {
 		if ctx.Err() != nil {
 			break
 		}
+		r.left -= r.plan.duration(round.Steps, r.rtt)
 		r.round(ctx, round)
 		r.soFar = r.judge(r.evidence()).Report().Verdict
 	}
 	r.narrow(ctx)
 	r.findCause(ctx)
 	// Whatever happened, no registration stays behind: a gateway keeps a pinhole for as long as one lives.
-	r.reserve = 0
+	r.reserve, r.left = 0, 0
 	bye := ctx
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
@@ -337,7 +341,11 @@ func (r *runner) round(ctx context.Context, round Round) {
 	skipped := len(round.Steps) - len(open)
 	steps := len(open)
 	progress := func(done int) {
-		r.cfg.Progress(Progress{Done: r.settled + done, Total: r.total, What: round.Name, SoFar: r.soFar})
+		left := r.left
+		if len(open) > 0 {
+			left += r.plan.duration(open, r.rtt)
+		}
+		r.cfg.Progress(Progress{Done: r.settled + done, Total: r.total, What: round.Name, Left: left, SoFar: r.soFar})
 	}
 	progress(0)
 	tries := map[Step]int{}

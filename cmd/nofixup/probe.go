@@ -57,6 +57,9 @@ func probeCommand() command {
 	}
 }
 
+// usualRTT is assumed where nobody was asked.
+const usualRTT = 20 * time.Millisecond
+
 func (p *probeFlags) run(ctx context.Context, args []string, out output) int {
 	cfg, err := p.config(args)
 	if err != nil {
@@ -66,6 +69,10 @@ func (p *probeFlags) run(ctx context.Context, args []string, out output) int {
 		plan := probe.NewPlan(usualTargets(cfg.Reflector, cfg.Plan.Families), cfg.Plan)
 		if err := plan.Print(out.stdout); err != nil {
 			return out.fail(exitUnknown, err)
+		}
+		if !p.quiet {
+			out.say("%d steps, about %d s with a round trip of %d ms; longer where messages are dropped", plan.Steps(),
+				max(1, int(plan.Estimate(usualRTT).Round(time.Second)/time.Second)), usualRTT.Milliseconds())
 		}
 		return exitClean
 	}

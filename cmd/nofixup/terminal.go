@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -83,6 +84,9 @@ func (p *progress) update(at probe.Progress) {
 	line := at.What
 	if at.Total > 0 {
 		line = fmt.Sprintf("%s: %d of %d", line, at.Done, at.Total)
+	}
+	if at.Left > 0 {
+		line += fmt.Sprintf(", about %d s left", max(1, int(at.Left.Round(time.Second)/time.Second)))
 	}
 	if at.SoFar != "" {
 		line += ", so far " + string(at.SoFar)
