@@ -87,8 +87,8 @@ type Limits struct {
 	Renewals          int           // of a session: 8
 	Idle              time.Duration // a session that heard nothing for so long may be pushed out by a new one: 2 minutes
 
-	Messages        int // receipts of one session, both directions: 4,000
-	SessionOctets   int // payload in the receipts of one session: 4 MiB
+	Messages        int // receipts of one session, both directions: 12,000
+	SessionOctets   int // payload in the receipts of one session: 12 MiB
 	MessageOctets   int // largest datagram or message taken: 65,507, the most that UDP over IPv4 carries; over TCP also no more than 16 KiB of header and 32 KiB of body, of H.323 16 KiB
 	UnprovenAnswers int // answers of one session to addresses that have not proven themselves: 8
 	Actions         int // messages that one session can make the reflector send: 600
@@ -124,8 +124,8 @@ func (l Limits) withDefaults() Limits {
 	l.Lifetime = cmp.Or(l.Lifetime, 15*time.Minute)
 	l.Renewals = cmp.Or(l.Renewals, 8)
 	l.Idle = cmp.Or(l.Idle, 2*time.Minute)
-	l.Messages = cmp.Or(l.Messages, 4000)
-	l.SessionOctets = cmp.Or(l.SessionOctets, 4<<20)
+	l.Messages = cmp.Or(l.Messages, 12000)
+	l.SessionOctets = cmp.Or(l.SessionOctets, 12<<20)
 	l.MessageOctets = cmp.Or(l.MessageOctets, maxDatagram)
 	l.UnprovenAnswers = cmp.Or(l.UnprovenAnswers, 8)
 	l.Actions = cmp.Or(l.Actions, 600)

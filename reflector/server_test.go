@@ -77,7 +77,7 @@ func TestSession(t *testing.T) {
 		t.Errorf("SIPS is off, and the grant is %+v", g)
 	}
 	if g.Control != s.URL() || g.Server != "nofixup-reflector devel" || g.Observed.Addr() != netip.MustParseAddr("127.0.0.1") ||
-		len(g.Targets) != 7 || g.Targets[6] != (wire.Target{Service: "neutral", Transport: "tcp", Addr: s.Addr("https")}) || g.Budget.Actions != 600 || g.Budget.Messages != 4000 || g.Budget.LifetimeSeconds != 900 || g.Budget.UnprovenAnswers != 8 {
+		len(g.Targets) != 7 || g.Targets[6] != (wire.Target{Service: "neutral", Transport: "tcp", Addr: s.Addr("https")}) || g.Budget.Actions != 600 || g.Budget.Messages != 12000 || g.Budget.LifetimeSeconds != 900 || g.Budget.UnprovenAnswers != 8 {
 		t.Errorf("grant: %+v", g)
 	}
 	for i, target := range g.Targets[:2] {
