@@ -135,6 +135,7 @@ type Outcome string
 const (
 	OutcomeOK     Outcome = "ok"
 	OutcomeFailed Outcome = "failed"
+	OutcomeUnsent Outcome = "unsent" // it was not made, since it could have harmed or shown nothing
 )
 
 // Kinds of a [Trial].
@@ -144,6 +145,9 @@ const (
 	TrialConnect = "connect" // a TCP connection came about or did not
 	TrialTLS     = "tls"     // a TLS handshake came about, or did not
 	TrialH245    = "h245"    // the connection for H.245 that a call announced came about or did not
+	TrialMedia   = "media"   // media of a call arrived, some of it or all, or did not
+	TrialPinhole = "pinhole" // a datagram from outside came in to a port from which nothing was ever sent, or did not
+	TrialBinding = "binding" // a datagram came back in after a time of silence, or did not
 )
 
 // Trial is one attempt with an outcome and no octets to compare.
@@ -156,6 +160,18 @@ type Trial struct {
 	Outcome Outcome        `json:"outcome"`
 	Detail  string         `json:"detail,omitempty"`
 	TLS     *TLS           `json:"tls,omitempty"` // of kind tls: the handshake, as far as it came
+	Media   *Media         `json:"media,omitempty"`
+	Pinhole *Pinhole       `json:"pinhole,omitempty"`
+	Binding *Binding       `json:"binding,omitempty"`
+}
+
+// judged reports that a trial that failed has a verdict or a finding of its own: it leaves no doubt about others.
+func (t *Trial) judged() bool {
+	switch t.Kind {
+	case TrialConnect, TrialTLS, TrialH245, TrialMedia, TrialPinhole, TrialBinding:
+		return true
+	}
+	return false
 }
 
 // Case is what is judged together: here all flows of one protocol, transport and address family, with their control.

@@ -18,6 +18,9 @@ type Judge struct {
 	index    map[findingKey]*Finding
 	causes   []cause                  // at most one for each port, transport and address family
 	passed   map[Path]map[string]bool // names of steps of which nothing was altered
+	partial  map[findingKey][]string  // steps in which a call was rewritten but for the address of its media
+	played   []Trial                  // of media
+	bindings []Trial
 }
 
 type findingKey struct {
@@ -33,6 +36,19 @@ func (j *Judge) Add(c Case) []Finding {
 	if j.index == nil {
 		j.index = map[findingKey]*Finding{}
 		j.passed = map[Path]map[string]bool{}
+		j.partial = map[findingKey][]string{}
+	}
+	c.Trials = slices.DeleteFunc(slices.Clone(c.Trials), func(t Trial) bool {
+		if t.Binding != nil {
+			j.bindings = append(j.bindings, t)
+		}
+		if t.Media != nil {
+			j.played = append(j.played, t) // judged when all is known: see mediaJudge
+		}
+		return t.Media != nil
+	})
+	if len(c.Flows)+len(c.Pairs)+len(c.Trials) == 0 {
+		return nil
 	}
 	before := len(j.findings)
 	results, steps := (&caseJudge{Judge: j, c: &c}).judge()
@@ -79,7 +95,8 @@ func (j *Judge) Report() *Report {
 	for _, f := range j.findings {
 		r.Findings = append(r.Findings, *f)
 	}
-	r.Verdict = overall(j.paths)
+	j.media(r)
+	r.Verdict = overall(r.Paths)
 	r.normalise()
 	return r
 }
@@ -186,6 +203,12 @@ func (j *caseJudge) judge() ([]PathResult, []*step) {
 			r.Reason = strings.Join(append([]string{why}, reasons...), "; ")
 			results = append(results, r)
 			continue
+		}
+		for _, why := range []string{j.pinhole(p), j.binding(p)} {
+			if why != "" && !r.Outbound.Interference() {
+				r.Outbound = Inspected
+			}
+			reasons = appendReason(reasons, Outbound, why)
 		}
 		// Doubt makes a clean side untested; it takes nothing from interference that was seen.
 		if doubt, nothing := j.doubt(p, steps); doubt != "" {
@@ -310,6 +333,10 @@ func (j *caseJudge) report(rule *Rule, x *exchange, flow *Flow, c *Change) {
 		f.Kind, f.Shape, f.Call = c.Kind, x.pair.Shape, flow.Call
 		f.Sent, f.Got = bytes.Clone(c.Sent), bytes.Clone(c.Got)
 	}
+	if slices.Contains(leavesMedia, rule.ID) {
+		key := findingKey{rule.ID, flow.Path, f.Direction, f.Message, f.Field}
+		j.partial[key] = appendNew(j.partial[key], x.pair.Step)
+	}
 	if j.counted[f] != x.pair {
 		j.counted[f] = x.pair
 		f.Count++
@@ -364,7 +391,7 @@ func (j *caseJudge) doubt(p Path, steps []*step) (why string, nothing bool) {
 	nothing = !slices.ContainsFunc(steps, func(s *step) bool { return s.path == p })
 	for _, t := range j.c.Trials {
 		// That connecting failed has a verdict of its own.
-		if t.Path == p && t.Outcome == OutcomeFailed && t.Kind != TrialConnect && t.Kind != TrialTLS && t.Kind != TrialH245 {
+		if t.Path == p && t.Outcome == OutcomeFailed && !t.judged() {
 			return cmp.Or(t.Detail, t.Kind+" failed"), nothing
 		}
 	}

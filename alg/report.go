@@ -34,12 +34,15 @@ type Report struct {
 	Duration int64     `json:"duration_ms"`
 	Verdict  Overall   `json:"verdict"`
 
-	Network  Network      `json:"network"`
-	Paths    []PathResult `json:"paths"`
-	Findings []Finding    `json:"findings"`
-	Trials   []Trial      `json:"trials"`
-	Triggers []string     `json:"triggers"` // what sets the box off, one sentence each
-	Evidence Evidence     `json:"evidence"`
+	Network  Network       `json:"network"`
+	Paths    []PathResult  `json:"paths"`
+	Findings []Finding     `json:"findings"`
+	Calls    []Call        `json:"calls,omitempty"`
+	Streams  []Stream      `json:"streams,omitempty"`
+	Media    *MediaSummary `json:"media,omitempty"`
+	Trials   []Trial       `json:"trials"`
+	Triggers []string      `json:"triggers"` // what sets the box off, one sentence each
+	Evidence Evidence      `json:"evidence"`
 }
 
 // Network is what was learnt about the network between client and reflector. None of it is interference.
@@ -80,6 +83,7 @@ type Finding struct {
 	Got        Bytes      `json:"got"`
 	Count      int        `json:"count"` // messages in which it was seen
 	Call       string     `json:"call"`
+	Cause      string     `json:"cause,omitempty"` // ID of the finding that this one follows from
 	Frames     []int      `json:"frames"`
 	Summary    string     `json:"summary"`
 	Symptom    string     `json:"symptom"`

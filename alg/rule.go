@@ -25,9 +25,14 @@ type Rule struct {
 	message func(x *exchange) (Change, bool)
 }
 
-// Rules returns every rule: those of SIP, those of H.323, those about messages that do not arrive at all, and the one about TLS.
+// Rules returns every rule: those of SIP, those of H.323, those about media, those about messages that do not arrive at all, and the one about TLS.
 func Rules() []Rule {
-	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted})
+	return slices.Concat(sipRules(), h323Rules(), mediaRules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted})
+}
+
+// mediaRules are about the media of calls, and about what lets it in.
+func mediaRules() []Rule {
+	return []Rule{mediaBlocked, mediaOneWay, mediaLossy, mediaDependsOnALG, mediaPinholeOpened, bindingShort}
 }
 
 // rulesFor returns the rules for changes in messages of a protocol.

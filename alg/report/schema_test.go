@@ -104,6 +104,15 @@ func full() *alg.Report {
 	f.Severity, f.Direction, f.Kind, f.Shape = alg.Critical, alg.Inbound, alg.ChangeReordered, "via 192.0.2.1"
 	f.Proto, f.Transport, f.Family, f.Got = path.Proto, path.Transport, path.Family, alg.Bytes("\xff")
 	r.Trials[0].Outcome = alg.OutcomeFailed
+	stream := alg.Stream{
+		Src: r.Streams[0].Src, Dst: r.Streams[0].Dst, SSRC: "0x00000001", Codec: "PCMU", First: began, Last: began,
+		Point: alg.Inside, Late: 1, Duplicates: 1, DSCP: 46,
+	}
+	r.Streams[0], r.Trials[0].Media.Stream = stream, &stream
+	r.Calls[0].Proto, r.Calls[0].Audio = alg.ProtoSIP, alg.AudioOneWay
+	m := r.Trials[0].Media
+	m.Signalling, m.Kind, m.Towards = alg.ProtoH323, alg.MediaRTCP, alg.TowardsSource
+	r.Trials[0].Pinhole.From, r.Trials[0].Pinhole.Listening = "host", alg.FirewallUnknown
 	r.Evidence.Points[0].Name, r.Evidence.Points[0].Role = alg.Outside, "capture"
 	r.Evidence.Pairs[0].Role, r.Evidence.Pairs[0].Shape = alg.RoleBracket, alg.ShapeNone
 	return &r
@@ -145,6 +154,8 @@ func fill(v reflect.Value) {
 		v.SetInt(1)
 	case reflect.Uint8, reflect.Uint16:
 		v.SetUint(65)
+	case reflect.Float64:
+		v.SetFloat(1.5)
 	default:
 		panic(v.Type())
 	}
@@ -187,7 +198,7 @@ func TestSchemaKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{alg.TrialSocket, alg.TrialStep, alg.TrialConnect, alg.TrialTLS, alg.TrialH245} {
+	for _, kind := range []string{alg.TrialSocket, alg.TrialStep, alg.TrialConnect, alg.TrialTLS, alg.TrialH245, alg.TrialMedia, alg.TrialPinhole, alg.TrialBinding} {
 		r := full()
 		r.Trials[0].Kind = kind
 		if err := validate(s, toJSON(t, r)); err != nil {
@@ -197,7 +208,7 @@ func TestSchemaKinds(t *testing.T) {
 			t.Errorf("the schema does not say what a trial of kind %q is", kind)
 		}
 	}
-	for _, proto := range []string{alg.ProtoSIP, alg.ProtoSIPS, alg.ProtoH323, alg.ProtoRAS} {
+	for _, proto := range []string{alg.ProtoSIP, alg.ProtoSIPS, alg.ProtoH323, alg.ProtoRAS, alg.ProtoMedia} {
 		r := full()
 		r.Findings[0].Proto, r.Paths[0].Proto, r.Trials[0].Path.Proto, r.Evidence.Flows[0].Path.Proto = proto, proto, proto, proto
 		if err := validate(s, toJSON(t, r)); err != nil {

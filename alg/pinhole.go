@@ -1,0 +1,58 @@
+package alg
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Firewalls of this computer: values of [Pinhole].Listening.
+const (
+	FirewallNone    = "none"
+	FirewallActive  = "active"
+	FirewallUnknown = "unknown"
+)
+
+// pinhole is why something on a path is said to have opened ports for media, empty if nothing is or nobody knows. That an
+// announced port is open from outside proves nothing where others are, too: where nothing filters. The port beside it that
+// nobody announced tells, and so do both in a call that no gateway could read. It reports the finding.
+func (j *caseJudge) pinhole(p Path) string {
+	if p.Control {
+		return ""
+	}
+	var from []string
+	open, shut := 0, 0
+	for _, t := range j.c.Trials {
+		x := t.Pinhole
+		if x == nil || x.NotSent != "" || t.Path.group() != p.group() {
+			continue
+		}
+		own := t.Path.Port == p.Port && !t.Path.Control && t.Path.SourcePort == p.SourcePort
+		switch {
+		case own && !x.Neighbour:
+			if t.Outcome == OutcomeOK {
+				open++
+				from = appendNew(from, pinholeFrom[x.From])
+			}
+		case x.Neighbour && (own || t.Path.Control), !x.Neighbour && t.Path.Control:
+			if t.Outcome == OutcomeOK {
+				return "" // nothing filters
+			}
+			shut++
+		}
+	}
+	// All of the others got lost by chance about once in ten million times.
+	if need := Tries(j.loss[false]); open == 0 || need == 0 || shut < need {
+		return ""
+	}
+	why := "from " + and(from)
+	f, fresh := j.finding(&mediaPinholeOpened, p, Inbound, "RTP", "")
+	if fresh {
+		f.Summary += ": " + why
+	}
+	f.Count += open
+	return fmt.Sprintf("ports that calls announce are open from outside (%s), others are not", strings.TrimPrefix(why, "from "))
+}
+
+var pinholeFrom = map[string]string{
+	"media": "the far end's media port", "port": "another port of the far end", "host": "another address",
+}
