@@ -40,8 +40,8 @@ type recorder struct {
 func (r *recorder) read([]byte) (int, netip.AddrPort, error) {
 	return 0, netip.AddrPort{}, net.ErrClosed
 }
-func (r *recorder) arrival() (netip.AddrPort, int) { return here, r.ttl }
-func (r *recorder) Close() error                   { return nil }
+func (r *recorder) arrival() (netip.AddrPort, int, int) { return here, r.ttl, noTOS }
+func (r *recorder) Close() error                        { return nil }
 
 func (r *recorder) write(b []byte, local, remote netip.AddrPort) error {
 	if r.fault != nil {

@@ -143,8 +143,10 @@ func (st *stream) keep(replies []handled) (took int64, ok bool) {
 	off := st.out
 	for i := range replies {
 		r := &replies[i]
-		if r.sip {
-			st.remember(in.Seq, span{start + int64(r.off), r.end - r.off, r.silence == wire.SilenceQuiet})
+		if where := (span{start + int64(r.off), r.end - r.off, r.silence == wire.SilenceQuiet}); r.sip {
+			st.remember(in.Seq, where)
+		} else if r.silence != wire.SilenceMalformed {
+			st.rememberAll(in.Seq, where)
 		}
 		for j, answer := range r.answers {
 			reason := ""
@@ -186,6 +188,18 @@ func (st *stream) remember(seq uint64, s span) {
 	if !st.messages[seq].quiet || s.quiet {
 		st.messages[seq] = s
 	}
+}
+
+// rememberAll notes messages of H.323 that a receipt completed, all of them as one: they follow each other, and what lies between
+// them keeps the connection alive. The session is locked.
+func (st *stream) rememberAll(seq uint64, s span) {
+	if st.messages == nil {
+		st.messages = make(map[uint64]span)
+	}
+	if first, ok := st.messages[seq]; ok {
+		s.off, s.n = first.off, int(s.off-first.off)+s.n
+	}
+	st.messages[seq] = s
 }
 
 // finish closes the connection and says why each direction ended.
