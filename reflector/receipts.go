@@ -169,8 +169,9 @@ func (st *stream) keep(replies []handled) (took int64, ok bool) {
 			})
 			off += int64(len(answer))
 		}
-		// One answer is enough for a read to be no silent one; else the first message says why.
-		if i == 0 || r.silence == "" {
+		// One answer is enough for a read to be no silent one; else a message says why that waits for the client to have it
+		// answered, or the first.
+		if i == 0 || r.silence == "" || r.silence == wire.SilenceQuiet && silence != "" {
 			silence = r.silence
 		}
 	}
