@@ -50,8 +50,8 @@ type fataler interface{ Fatalf(string, ...any) }
 // left checks what has left since it was called last: all of it media, unless it is one pinhole datagram.
 func (l *mediaLedger) left(t fataler, b *bench, sess *session, pinhole *wire.Action) {
 	synctest.Wait()
-	fresh := b.sock.sent[l.seen:]
-	l.seen = len(b.sock.sent)
+	fresh := b.sock.all()[l.seen:]
+	l.seen = len(b.sock.all())
 	for _, s := range fresh {
 		if !b.mediaPorts.holds(s.local.Port()) {
 			continue // no media: the other ledger's
@@ -171,14 +171,14 @@ func TestMediaPromises(t *testing.T) {
 						raw += string(nonce[:])
 					}
 					for range rapid.IntRange(1, 20).Draw(t, "packets") {
-						if records := sess.media.records; len(b.on(mediaPort0+rapid.Uint16Range(0, 7).Draw(t, "port"), raw, from)) > 0 {
+						if records := figuresOf(sess).records; len(b.on(mediaPort0+rapid.Uint16Range(0, 7).Draw(t, "port"), raw, from)) > 0 {
 							t.Fatalf("%q was answered", raw)
-						} else if sess.media.records > records {
+						} else if figuresOf(sess).records > records {
 							books.came(mediaOf(sess)[records])
 						}
 					}
 				case 3:
-					a := drawMediaAction(t, sess.receipts, sess.media.records)
+					a := drawMediaAction(t, sess.receipts, figuresOf(sess).records)
 					if b.check(a) != nil {
 						continue
 					}
@@ -195,10 +195,10 @@ func TestMediaPromises(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 			books.left(t, b, sess, nil)
-			if n := len(sess.media.talks); n > 0 || b.Counters().Panics > 0 {
+			if n := figuresOf(sess).talks; n > 0 || b.Counters().Panics > 0 {
 				t.Fatalf("%d talks, %d faults", n, b.Counters().Panics)
 			}
-			records := int64(sess.media.records) * mediaOverhead
+			records := int64(figuresOf(sess).records) * mediaOverhead
 			if got := int64(sess.receipts)*receiptOverhead + int64(sess.payload) + records; got != b.Counters().Octets {
 				t.Fatalf("%d octets are charged for %d", b.Counters().Octets, got)
 			}
@@ -225,9 +225,9 @@ func TestMediaHostile(t *testing.T) {
 		for i := range 10000 {
 			if i%50 == 0 { // somebody replays the token, and the client itself sends a little
 				for _, from := range []netip.AddrPort{victim, victim, phone} {
-					n := sess.media.records
+					n := figuresOf(sess).records
 					b.on(mediaPort0, rtpOf(sess.token, 5, 100), from)
-					if sess.media.records > n {
+					if figuresOf(sess).records > n {
 						books.came(mediaOf(sess)[n])
 					}
 				}
@@ -236,7 +236,7 @@ func TestMediaHostile(t *testing.T) {
 			if i%3 == 0 {
 				a = wire.Action{Action: wire.ActionMedia, To: a.To, Number: 9, Line: a.Line, RTCP: a.RTCP, Port: mediaPort0, Count: 1000, Interval: 5}
 			} else if i%5 == 0 {
-				a = wire.Action{Action: wire.ActionMedia, Record: uint64(i % max(1, sess.media.records)), Number: 9, Count: 1000, Interval: 5}
+				a = wire.Action{Action: wire.ActionMedia, Record: uint64(i % max(1, figuresOf(sess).records)), Number: 9, Count: 1000, Interval: 5}
 			} else {
 				a.Neighbour = i/16%2 == 0
 			}
@@ -255,7 +255,7 @@ func TestMediaHostile(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		books.left(t, b, sess, nil)
-		for _, s := range b.sock.sent {
+		for _, s := range b.sock.all() {
 			if s.remote.Addr() != client.Addr() && b.mediaPorts.holds(s.local.Port()) {
 				t.Fatalf("to %s", s.remote)
 			}
@@ -313,7 +313,7 @@ func FuzzMedia(f *testing.F) {
 				}
 			}
 		}
-		for _, s := range b.sock.sent {
+		for _, s := range b.sock.all() {
 			if !sess.isProven(s.remote.Addr()) || len(s.data) > 64 || isServicePort(s.remote.Port()) {
 				t.Fatalf("%d octets to %s", len(s.data), s.remote)
 			}

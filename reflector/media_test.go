@@ -47,9 +47,9 @@ func withMedia(t tb, cfg Config) *bench {
 
 // on hands in one datagram on a port of media and returns what left because of it.
 func (b *bench) on(port uint16, raw string, remote netip.AddrPort) []sent {
-	before := len(b.sock.sent)
+	before := len(b.sock.all())
 	b.takeMediaPacket(b.mediaSocket(here.Addr(), port), []byte(raw), remote)
-	return b.sock.sent[before:]
+	return b.sock.all()[before:]
 }
 
 // rtpOf is a client's packet of so many octets.
@@ -68,6 +68,15 @@ func mediaOf(sess *session) (list []wire.Media) {
 		}
 	}
 	return list
+}
+
+// mediaFigures are those of a session's books.
+type mediaFigures struct{ records, dropped, talks int }
+
+func figuresOf(sess *session) mediaFigures {
+	sess.mu.Lock()
+	defer sess.mu.Unlock()
+	return mediaFigures{sess.media.records, sess.media.dropped, len(sess.media.talks)}
 }
 
 // TestMediaRecords looks at what is kept of packets, and that nothing goes back by itself.
@@ -129,8 +138,8 @@ func TestMediaBudget(t *testing.T) {
 		sess := b.open(t)
 		want := func(records, dropped int) {
 			t.Helper()
-			if sess.media.records != records || sess.media.dropped != dropped {
-				t.Errorf("%d records and %d dropped, want %d and %d", sess.media.records, sess.media.dropped, records, dropped)
+			if got := figuresOf(sess); got.records != records || got.dropped != dropped {
+				t.Errorf("%d records and %d dropped, want %d and %d", got.records, got.dropped, records, dropped)
 			}
 		}
 		for range 25 {
@@ -189,8 +198,8 @@ func TestMediaBack(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(b.sock.sent) != 5 {
-			t.Fatalf("%d packets for 5", len(b.sock.sent))
+		if len(b.sock.all()) != 5 {
+			t.Fatalf("%d packets for 5", len(b.sock.all()))
 		}
 		b.on(mediaPort0, rtpOf(sess.token, 2, 400), client) // credit is the address's, not the port's
 		time.Sleep(5 * time.Second)
@@ -198,11 +207,11 @@ func TestMediaBack(t *testing.T) {
 		b.on(mediaPort0, rtpOf(sess.token, 2, 172), client) // too late: patience is over
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(b.sock.sent) != 6 || len(sess.media.talks) != 0 {
-			t.Fatalf("%d packets, %d talks", len(b.sock.sent), len(sess.media.talks))
+		if len(b.sock.all()) != 6 || figuresOf(sess).talks != 0 {
+			t.Fatalf("%d packets, %d talks", len(b.sock.all()), figuresOf(sess).talks)
 		}
 		records := mediaOf(sess)
-		for i, s := range b.sock.sent {
+		for i, s := range b.sock.all() {
 			if s.remote != mapped || s.local != netip.AddrPortFrom(here.Addr(), mediaPort0+2) || len(s.data) != 172 {
 				t.Errorf("%+v", s)
 			}
@@ -228,13 +237,13 @@ func TestMediaBack(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		// Octets are counted as packets are.
-		before := len(b.sock.sent)
+		before := len(b.sock.all())
 		b.on(mediaPort0, rtpOf(sess.token, 2, 100), client)
 		b.sendMediaOf(t, sess, wire.Action{Action: wire.ActionMedia, Number: 21, Record: 1, Count: 3, Size: 1200})
 		b.sendMediaOf(t, sess, wire.Action{Action: wire.ActionMedia, Number: 22, Record: 1, Count: 1, RTCP: true})
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		left := b.sock.sent[before:]
+		left := b.sock.all()[before:]
 		if len(left) != 1 || len(left[0].data) != wire.RTCPSize || left[0].data[1] != 201 || left[0].data[9] != 204 {
 			t.Errorf("%+v", left)
 		}
@@ -257,12 +266,12 @@ func TestMediaEnds(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
-		before := len(b.sock.sent)
+		before := len(b.sock.all())
 		b.store.remove(sess, "test")
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if before == 0 || len(b.sock.sent) != before || b.Counters().Octets != 0 {
-			t.Errorf("%d packets, then %d; %d octets", before, len(b.sock.sent), b.Counters().Octets)
+		if before == 0 || len(b.sock.all()) != before || b.Counters().Octets != 0 {
+			t.Errorf("%d packets, then %d; %d octets", before, len(b.sock.all()), b.Counters().Octets)
 		}
 	})
 }
@@ -328,10 +337,10 @@ func TestPinhole(t *testing.T) {
 		{"at the end", wire.Action{Port: 10002, From: wire.FromMedia, Line: 7, Neighbour: true}, wire.NotSentAnnounced, netip.AddrPort{}, "192.0.2.9:65524"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			before, actions := len(b.sock.sent), sess.actions
+			before, actions := len(b.sock.all()), sess.actions
 			tt.a.Action, tt.a.To, tt.a.Number = wire.ActionPinhole, 1, 33
 			got := b.sendMediaOf(t, sess, tt.a)
-			left := b.sock.sent[before:]
+			left := b.sock.all()[before:]
 			if tt.to != "" && got.Addr.String() != tt.to && tt.notSent != wire.NotSentName || got.NotSent != tt.notSent {
 				t.Errorf("%+v", got)
 			}
@@ -425,8 +434,8 @@ func TestMediaRefused(t *testing.T) {
 		if err == nil {
 			_, err = b.sendMedia(sess, tt.a)
 		}
-		if refusedAs(err) != tt.status || len(b.sock.sent) != 0 || sess.actions != actions {
-			t.Errorf("%s: %v, %d sent, %d actions", tt.name, err, len(b.sock.sent), sess.actions)
+		if refusedAs(err) != tt.status || len(b.sock.all()) != 0 || sess.actions != actions {
+			t.Errorf("%s: %v, %d sent, %d actions", tt.name, err, len(b.sock.all()), sess.actions)
 		}
 	}
 	for i := range 3 {
@@ -435,8 +444,8 @@ func TestMediaRefused(t *testing.T) {
 			t.Errorf("pinhole %d: %v", i, err)
 		}
 	}
-	if c := b.Counters(); c.Pinholes != 2 || len(b.sock.sent) != 2 {
-		t.Errorf("%d pinholes, %d sent", c.Pinholes, len(b.sock.sent))
+	if c := b.Counters(); c.Pinholes != 2 || len(b.sock.all()) != 2 {
+		t.Errorf("%d pinholes, %d sent", c.Pinholes, len(b.sock.all()))
 	}
 	sess.actions = 10
 	if _, err := b.sendMedia(sess, media(wire.Action{Record: 3})); refusedAs(err) != 429 {
@@ -474,8 +483,8 @@ func TestMediaTowards(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if len(b.sock.sent) != 2 || b.sock.sent[1].remote.String() != "192.0.2.9:30000" || b.sock.sent[1].local.Port() != mediaPort0+4 {
-			t.Errorf("%+v", b.sock.sent)
+		if len(b.sock.all()) != 2 || b.sock.all()[1].remote.String() != "192.0.2.9:30000" || b.sock.all()[1].local.Port() != mediaPort0+4 {
+			t.Errorf("%+v", b.sock.all())
 		}
 	})
 }
@@ -610,7 +619,7 @@ func TestMediaPortAnnounced(t *testing.T) {
 		if _, err := b.perform(sess, tt.a); err != nil {
 			t.Fatal(err)
 		}
-		text := b.sock.sent[i].data
+		text := b.sock.all()[i].data
 		for _, want := range tt.want {
 			if want = strings.Replace(want, "TAG", wire.Tag{Token: sess.token, Number: tt.a.Number}.String(), 1); !strings.Contains(text, want) {
 				t.Errorf("no %q in\n%s", want, text)
@@ -654,7 +663,7 @@ func TestQuietDialog(t *testing.T) {
 	if _, err := b.perform(sess, wire.Action{Action: wire.ActionRespond, To: 1, Number: 2, Status: 200, SDP: true, Port: 10002, Quiet: true}); err != nil {
 		t.Fatal(err)
 	}
-	_, contact, _ := strings.Cut(b.sock.sent[0].data, "Contact: <")
+	_, contact, _ := strings.Cut(b.sock.all()[0].data, "Contact: <")
 	contact, _, _ = strings.Cut(contact, ">")
 	for i, method := range []string{"INVITE", "UPDATE", "INFO", "BYE", "ACK"} {
 		raw := request(method, sess.token)
