@@ -45,10 +45,15 @@ func (s *Server) act(w http.ResponseWriter, sess *session, body []byte) {
 	err := json.Unmarshal(body, &a)
 	if err != nil {
 		err = refuse(http.StatusBadRequest, "the body is no action", "one JSON object, as docs/protocol.md has it")
-	} else if err = checkAction(a); err == nil {
-		var seq uint64
-		if seq, err = s.perform(sess, a); err == nil {
-			reply(w, http.StatusOK, wire.Sent{Seq: seq})
+	} else if err = s.check(a); err == nil {
+		var sent wire.Sent
+		if isMedia(a) {
+			sent, err = s.sendMedia(sess, a)
+		} else {
+			sent.Seq, err = s.perform(sess, a)
+		}
+		if err == nil {
+			reply(w, http.StatusOK, sent)
 			return
 		}
 	}
@@ -66,12 +71,29 @@ var (
 	actionMethods  = []string{"OPTIONS", "INVITE", "ACK", "BYE", "NOTIFY", "MESSAGE", "INFO", "UPDATE"}
 )
 
-// checkAction refuses what no receipt could make possible.
+// isMedia says whether an action sends media.
+func isMedia(a wire.Action) bool {
+	return a.Action == wire.ActionMedia || a.Action == wire.ActionPinhole
+}
+
+// check refuses what neither a receipt nor a record could make possible.
+func (s *Server) check(a wire.Action) error {
+	if isMedia(a) {
+		return checkMedia(a, &s.cfg.Limits)
+	}
+	return checkAction(a)
+}
+
+// checkAction is check for what sends messages.
 func checkAction(a wire.Action) error {
 	bad := func(what, hint string, args ...any) error {
 		return refuse(http.StatusBadRequest, what, fmt.Sprintf(hint, args...))
 	}
 	switch {
+	case a.Record != 0 || a.Line != 0 || a.RTCP || a.Count != 0 || a.Size != 0 || a.Interval != 0 || a.From != "" || a.Neighbour:
+		return bad(a.Action+": a field does not apply", "record, line, rtcp, count, size, interval, from and neighbour are for media")
+	case a.Port != 0 && !a.SDP && a.Action != wire.ActionSetup:
+		return bad("port: nothing announces it", "with a session description, or a setup")
 	case a.To == 0:
 		return bad("to: no receipt is named", "the seq of a receipt, from 1 on")
 	case a.Number > wire.MaxNumber:
@@ -101,15 +123,16 @@ func checkAction(a wire.Action) error {
 			return bad("dialog: this method belongs to one", "ACK, BYE and UPDATE want \"dialog\":true")
 		}
 	case wire.ActionSetup:
-		if a != (wire.Action{Action: a.Action, To: a.To, Number: a.Number}) {
-			return bad("setup: only to and number apply", "the seq of a receipt of the connection, and the number of the message")
+		if a != (wire.Action{Action: a.Action, To: a.To, Number: a.Number, Port: a.Port}) {
+			return bad("setup: only to, number and port apply", "the seq of a receipt of the connection, and the number of the message")
 		}
 	case wire.ActionClose:
 		if a != (wire.Action{Action: a.Action, To: a.To}) {
 			return bad("close: only to applies", "the seq of a receipt of the connection")
 		}
 	default:
-		return bad("action: no such kind", "one of %s, %s, %s, %s", wire.ActionRespond, wire.ActionRequest, wire.ActionSetup, wire.ActionClose)
+		return bad("action: no such kind", "one of %s, %s, %s, %s, %s, %s", wire.ActionRespond, wire.ActionRequest, wire.ActionSetup, wire.ActionClose,
+			wire.ActionMedia, wire.ActionPinhole)
 	}
 	return nil
 }
@@ -152,6 +175,11 @@ func (s *Server) perform(sess *session, a wire.Action) (seq uint64, err error) {
 	if svc != nil && svc.takesRAS(o.message) {
 		return 0, errNoSIP
 	}
+	if a.Port != 0 {
+		if err := s.checkMediaPort(o.receipt.Local.Addr(), a.Port); err != nil {
+			return 0, err
+		}
+	}
 	text, err := s.composeAction(sess, a, o, own)
 	if err != nil {
 		return 0, err
@@ -191,10 +219,13 @@ func (s *Server) perform(sess *session, a wire.Action) (seq uint64, err error) {
 // composeAction makes the message that an action sends.
 func (s *Server) composeAction(sess *session, a wire.Action, o occasion, own netip.AddrPort) ([]byte, error) {
 	if a.Action == wire.ActionSetup {
-		return o.stream.setup(sess.token, a.Number)
+		return o.stream.setup(sess.token, a.Number, a.Port)
 	}
 	nonce := s.store.nonce(sess.token, o.receipt.Remote.Addr())
-	t := template{Action: a, token: sess.token, nonce: string(nonce[:]), own: own, remote: o.receipt.Remote, transport: o.receipt.Transport}
+	t := template{
+		Action: a, token: sess.token, nonce: string(nonce[:]), own: own, remote: o.receipt.Remote, transport: o.receipt.Transport,
+		media: s.mediaPorts,
+	}
 	return t.compose(o.message)
 }
 
@@ -246,9 +277,11 @@ func (s *session) message(o occasion, a wire.Action) ([]byte, error) {
 		if a.Action == wire.ActionSetup {
 			return nil, nil
 		}
-		return nil, errNoSIP
+		if !isMedia(a) {
+			return nil, errNoSIP
+		}
 	case *h245:
-		if a.Action != wire.ActionSetup {
+		if a.Action != wire.ActionSetup && !isMedia(a) {
 			return nil, errNoSIP
 		}
 	}

@@ -83,25 +83,32 @@ func (c *composer) parse(req []byte) (silence string) {
 	return ""
 }
 
-// isQuiet says whether the message is an INVITE that asks for no automatic answer, or the CANCEL of one, which has the same
-// Request-URI (RFC 3261 9.1): a tag in its request line has wire.Quiet directly behind it. Whose tag it is does not matter.
+// isQuiet says whether the message asks for no automatic answer: a tag in its request line has wire.Quiet directly behind it.
+// That is so for an INVITE, for its CANCEL, which has the same Request-URI (RFC 3261 9.1), and for what is sent to a Contact of
+// ours that says so, in a dialog that the client plays through.
 func (c *composer) isQuiet() bool {
-	if m := c.msg.Method(); string(m) != "INVITE" && string(m) != "CANCEL" {
+	switch string(c.msg.Method()) {
+	case "OPTIONS", "REGISTER":
 		return false
 	}
 	first, _, _ := bytes.Cut(bytes.TrimLeft(c.msg.Raw, "\r\n"), []byte("\n"))
+	return marked(first, wire.Quiet)
+}
+
+// marked says whether a tag in the text has the mark directly behind it. Whose tag it is does not matter.
+func marked(text []byte, mark string) bool {
 	for i := 0; ; {
-		n := bytes.Index(first[i:], []byte(wire.Quiet))
+		n := bytes.Index(text[i:], []byte(mark))
 		if n < 0 {
 			return false
 		}
 		i += n
 		if i >= wire.TagLen {
-			for range wire.Tags(first[i-wire.TagLen : i]) {
+			for range wire.Tags(text[i-wire.TagLen : i]) {
 				return true
 			}
 		}
-		i += len(wire.Quiet)
+		i += len(mark)
 	}
 }
 

@@ -154,21 +154,40 @@ func (b *bits) rest() int {
 
 // ports are the media ports of one message of ours.
 type ports struct {
-	addr netip.Addr
-	tag  wire.Tag
+	addr  netip.Addr
+	tag   wire.Tag
+	media portRange // of the server
+	first uint16    // the first medium's, of the ports of media; 0 for ports at which nobody listens
 }
 
 // firstAnnounced is the number from which on automatic answers take media ports. Numbers of clients stay below: a session has
 // no budget for so many messages. See mediaPort.
 const firstAnnounced = mediaPairs / maxMedia / 2
 
-// mediaPorts returns the ports of the next message that announces any.
+// mediaPorts returns the ports of the next message that announces any. Those of media take turns, two pairs for a message, from
+// a start that is the session's own.
 func (st *stream) mediaPorts() ports {
-	return ports{st.own().Addr(), wire.Tag{Token: st.sess.token, Number: firstAnnounced + st.sess.announced.Add(1)}}
+	srv, sess := st.srv, st.sess
+	if st.live && srv.mediaSocket(st.local.Addr(), srv.mediaPorts.first) != nil {
+		sess.mu.Lock()
+		defer sess.mu.Unlock()
+		turn := int(binary.BigEndian.Uint16(sess.token[:])) + int(sess.media.live)
+		sess.media.live++
+		return ports{st.own().Addr(), wire.Tag{Token: sess.token}, srv.mediaPorts, srv.mediaPorts.pair(2 * turn)}
+	}
+	tag := wire.Tag{Token: sess.token, Number: firstAnnounced + sess.announced.Add(1)}
+	return ports{st.own().Addr(), tag, srv.mediaPorts, 0}
 }
 
 // pair returns where RTP and RTCP of the i-th medium go to.
 func (p ports) pair(i int) (rtp, rtcp netip.AddrPort) {
 	port := uint16(mediaPort(p.tag, i))
+	switch {
+	case p.first != 0:
+		port = p.media.pair(p.media.index(p.first) + i)
+	case p.media.holds(port):
+		// Somebody listens there; above all that mediaPort gives nobody does.
+		port = firstMediaPort + 2*mediaPairs + port - p.media.first
+	}
 	return netip.AddrPortFrom(p.addr, port), netip.AddrPortFrom(p.addr, port+1)
 }

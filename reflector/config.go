@@ -48,6 +48,11 @@ type Config struct {
 	// Unless they are off the neutral service takes H.225 and RAS as well, told from SIP by the first octet.
 	H225, RAS, H245 string
 
+	// Media are the UDP ports that take media: a range as for H245, which begins with an even port and ends with an odd one, or
+	// [Off]. ":0" means eight free pairs. Empty means "10000-10063". Clients are told, and can have these ports announced in
+	// calls.
+	Media string
+
 	// Also are further ports of the neutral service, in the order in which clients shall try them: "tcp:80" or "udp:123" on
 	// every one of Hosts, "tcp:192.0.2.1:80" on one address, port 0 for any free port. Nil means none.
 	Also []string
@@ -94,6 +99,10 @@ type Limits struct {
 	Actions         int // messages that one session can make the reflector send: 600
 	Polls           int // waiting polls of one session: 8
 
+	MediaPerSecond int // media packets of one session a second, in each direction: 200
+	MediaSeconds   int // seconds of as many media packets: 30; beyond them none is taken
+	Pinholes       int // datagrams of one session to announced ports and their neighbours: 32
+
 	Streams           int           // TCP connections on the ports that take probes: 2,048
 	StreamsPerSource  int           // of one /32 or /64: 16; of a /24 or /48 four times as many
 	StreamsPerSession int           // of one session at a time: 32
@@ -130,6 +139,9 @@ func (l Limits) withDefaults() Limits {
 	l.UnprovenAnswers = cmp.Or(l.UnprovenAnswers, 8)
 	l.Actions = cmp.Or(l.Actions, 600)
 	l.Polls = cmp.Or(l.Polls, 8)
+	l.MediaPerSecond = cmp.Or(l.MediaPerSecond, 200)
+	l.MediaSeconds = cmp.Or(l.MediaSeconds, 30)
+	l.Pinholes = cmp.Or(l.Pinholes, 32)
 	l.Streams = cmp.Or(l.Streams, 2048)
 	l.StreamsPerSource = cmp.Or(l.StreamsPerSource, 16)
 	l.StreamsPerSession = cmp.Or(l.StreamsPerSession, 32)
@@ -170,6 +182,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.H225 = cmp.Or(c.H225, ":1720")
 	c.RAS = cmp.Or(c.RAS, ":1719")
 	c.H245 = cmp.Or(c.H245, "11000-11031")
+	c.Media = cmp.Or(c.Media, "10000-10063")
 	c.Version = cmp.Or(c.Version, "devel")
 	if c.Network == nil {
 		c.Network = systemNetwork{}
@@ -264,6 +277,9 @@ func (l Limits) budget() wire.Budget {
 		MessageOctets:   l.MessageOctets,
 		UnprovenAnswers: l.UnprovenAnswers,
 		Actions:         l.Actions,
+		MediaPerSecond:  l.MediaPerSecond,
+		MediaSeconds:    l.MediaSeconds,
+		Pinholes:        l.Pinholes,
 		LifetimeSeconds: int(l.Lifetime / time.Second),
 		Renewals:        l.Renewals,
 	}

@@ -23,6 +23,11 @@ type Counters struct {
 	AnsweredOctets uint64 // in the answers sent
 	ReadErrors     uint64 // failed reads of a socket, and failed accepts
 
+	Media           uint64 // of the datagrams kept, those that came to the ports of media
+	MediaSent       uint64 // media packets sent
+	MediaSentOctets uint64 // in them
+	Pinholes        uint64 // datagrams sent to announced ports and their neighbours
+
 	Silences map[string]uint64 // datagrams and reads kept and not answered, by the wire.Silence constants
 
 	Actions       uint64 // messages that clients had sent to them
@@ -62,6 +67,8 @@ type counters struct {
 	received, empty, oversize, badSource, tokenless, kept, spent, panics atomic.Uint64
 
 	receivedOctets, answered, answeredOctets, readErrors atomic.Uint64
+
+	media, mediaSent, mediaSentOctets, pinholes atomic.Uint64
 
 	silences [len(silences)]atomic.Uint64
 
@@ -113,6 +120,11 @@ func (s *Server) Counters() Counters {
 		Answered:       c.answered.Load(),
 		AnsweredOctets: c.answeredOctets.Load(),
 		ReadErrors:     c.readErrors.Load(),
+
+		Media:           c.media.Load(),
+		MediaSent:       c.mediaSent.Load(),
+		MediaSentOctets: c.mediaSentOctets.Load(),
+		Pinholes:        c.pinholes.Load(),
 
 		Silences: make(map[string]uint64, len(silences)),
 

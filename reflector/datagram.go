@@ -21,14 +21,18 @@ type service struct {
 
 // receive reads datagrams until the socket is closed.
 func (s *Server) receive(svc *service) {
-	buf := make([]byte, s.store.limits.MessageOctets+1) // one more, so that a datagram which is too large shows
+	take, most := s.datagram, s.store.limits.MessageOctets
+	if svc.service == ServiceMedia {
+		take, most = s.takeMediaPacket, maxMediaPacket
+	}
+	buf := make([]byte, most+1) // one more, so that a datagram which is too large shows
 	const pause, maxPause = 5 * time.Millisecond, time.Second
 	for wait := pause; ; {
 		n, remote, err := svc.sock.read(buf)
 		switch {
 		case err == nil:
 			wait = pause
-			s.datagram(svc, buf[:n], remote)
+			take(svc, buf[:n], remote)
 		case errors.Is(err, net.ErrClosed), s.stopping():
 			return
 		default:
@@ -107,7 +111,7 @@ func answerable(remote netip.AddrPort) bool {
 
 // keep gives the datagram its receipt and then, if it may have one, its answer. The session is locked.
 func (s *Server) keep(svc *service, sess *session, raw []byte, remote netip.AddrPort) {
-	local, ttl := svc.sock.arrival()
+	local, ttl, _ := svc.sock.arrival()
 	nonce := s.store.nonce(sess.token, remote.Addr())
 	proven := sess.isProven(remote.Addr()) || bytes.Contains(raw, nonce[:]) && sess.prove(remote.Addr())
 	at := now()

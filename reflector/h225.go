@@ -2,7 +2,6 @@ package reflector
 
 import (
 	"math"
-	"net/netip"
 
 	"nofixup/h323"
 	"nofixup/reflector/wire"
@@ -40,6 +39,7 @@ func (p *h225) answer(message []byte) fate {
 			return fate{silence: wire.SilenceMalformed}
 		}
 		p.control = control{}
+		p.st.live = marked(p.pdu.Display(), wire.Live)
 		fast = accept(offers(&p.pdu), p.st)
 	}
 	own := p.call
@@ -133,10 +133,9 @@ func sendable(display []byte) string {
 
 // setup makes the Setup by which the reflector calls the client (H.323 8.1.1), over a connection that the client has opened.
 // Nothing in it is the client's but the addresses that its own socket shows.
-func (st *stream) setup(token wire.Token, number uint32) ([]byte, error) {
+func (st *stream) setup(token wire.Token, number uint32, port uint16) ([]byte, error) {
 	tag := wire.Tag{Token: token, Number: number}
-	media := netip.AddrPortFrom(st.own().Addr(), uint16(mediaPort(tag, 0)))
-	rtcp := netip.AddrPortFrom(media.Addr(), media.Port()+1)
+	media, rtcp := ports{st.own().Addr(), tag, st.srv.mediaPorts, port}.pair(0)
 	raw, _, err := h323.CallMessage{
 		Reference: uint16(number%math.MaxInt16) + 1, // 0 is the global call reference (Q.931 4.3)
 		Display:   tag.String(),

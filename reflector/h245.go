@@ -27,6 +27,9 @@ func (p *h245) answer(message []byte) fate {
 	if p.pdu.Message == h323.MessageNone {
 		return fate{silence: wire.SilenceMalformed}
 	}
+	if hello := p.pdu.Leaf(h323.FieldNone, 0, h323.PartData); hello != nil {
+		p.st.live = marked(hello, wire.Live)
+	}
 	answers := p.control.answerAll(controls(&p.pdu), p.st)
 	if len(answers) == 0 {
 		return fate{silence: wire.SilenceUnanswered}

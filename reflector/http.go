@@ -60,7 +60,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		if allow(w, r, http.MethodPost) {
 			s.open(w, r)
 		}
-	case !ok || rest[0] != '/' || id == "" || deep && verb != "receipts" && verb != "renew" && verb != "actions":
+	case !ok || rest[0] != '/' || id == "" || deep && verb != "receipts" && verb != "media" && verb != "renew" && verb != "actions":
 		problem(w, http.StatusNotFound, "no such page", "the paths are listed in docs/protocol.md")
 	case !deep:
 		if sess := s.authorize(w, r, id, http.MethodDelete); sess != nil {
@@ -69,6 +69,10 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	case verb == "receipts":
 		if sess := s.authorize(w, r, id, http.MethodGet); sess != nil {
 			s.receipts(w, r, sess)
+		}
+	case verb == "media":
+		if sess := s.authorize(w, r, id, http.MethodGet); sess != nil {
+			s.mediaRecords(w, r, sess)
 		}
 	case verb == "renew":
 		if sess := s.authorize(w, r, id, http.MethodPost); sess != nil {
@@ -180,6 +184,7 @@ func (s *Server) grant(r *http.Request, sess *session) wire.Grant {
 			g.Targets = append(g.Targets, wire.Target{Service: l.service, Transport: "tcp", Addr: told})
 		}
 	}
+	g.Media = s.mediaRanges(arrived.Addr())
 	// A client that found the reflector by a name goes on using it unless the certificate also holds for the address.
 	for _, end := range s.https {
 		told, ok := end.told(arrived.Addr())
@@ -208,14 +213,28 @@ func (s *Server) delete(w http.ResponseWriter, sess *session) {
 
 // receipts answers a poll: after is the last sequence number that the client has, wait the seconds to wait for another one.
 func (s *Server) receipts(w http.ResponseWriter, r *http.Request, sess *session) {
+	after, wait, ok := s.poll(w, r, sess)
+	if !ok {
+		return
+	}
+	pages, dropped, ok := sess.after(r.Context(), s.stop, after, wait)
+	s.polled(sess)
+	if !ok {
+		noSession(w)
+		return
+	}
+	s.writeReceipts(w, after, pages, dropped)
+}
+
+// poll reads what a poll asks for and counts it as one that waits, or answers it and says that it is none. Who is counted
+// calls polled afterwards.
+func (s *Server) poll(w http.ResponseWriter, r *http.Request, sess *session) (after uint64, wait time.Duration, ok bool) {
 	query := r.URL.Query()
-	var after uint64
-	var wait time.Duration
 	if text := query.Get("after"); text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
 			problem(w, http.StatusBadRequest, "after: not a sequence number", "a decimal number from 0 on")
-			return
+			return 0, 0, false
 		}
 		after = n
 	}
@@ -223,7 +242,7 @@ func (s *Server) receipts(w http.ResponseWriter, r *http.Request, sess *session)
 		seconds, err := strconv.ParseFloat(text, 64)
 		if err != nil || math.IsNaN(seconds) || seconds < 0 {
 			problem(w, http.StatusBadRequest, "wait: not a time", "decimal seconds from 0 on")
-			return
+			return 0, 0, false
 		}
 		wait = time.Duration(min(seconds, wire.MaxWait.Seconds()) * float64(time.Second))
 	}
@@ -231,17 +250,16 @@ func (s *Server) receipts(w http.ResponseWriter, r *http.Request, sess *session)
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait + s.cfg.Limits.Request))
 	if !sess.enter() {
 		problem(w, http.StatusTooManyRequests, "too many polls of this session are waiting", "wait for one to end")
-		return
+		return 0, 0, false
 	}
 	s.counters.polls.Add(1)
-	pages, dropped, ok := sess.after(r.Context(), s.stop, after, wait)
+	return after, wait, true
+}
+
+// polled counts a poll as one that waits no longer.
+func (s *Server) polled(sess *session) {
 	s.counters.polls.Add(-1)
 	sess.leave()
-	if !ok {
-		noSession(w)
-		return
-	}
-	s.writeReceipts(w, after, pages, dropped)
 }
 
 // writeReceipts writes a wire.Receipts one receipt at a time, so that an answer of any size takes no memory of its own.

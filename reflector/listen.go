@@ -18,7 +18,7 @@ import (
 
 // ListenError says what could not be bound.
 type ListenError struct {
-	Service string // "https", "sip", "sips", "h225", "h245", "ras", "neutral", or "also" for [Config.Also]
+	Service string // "https", "sip", "sips", "h225", "h245", "ras", "media", "neutral", or "also" for [Config.Also]
 	Network string // "tcp" or "udp"
 	Address string
 	Err     error

@@ -33,6 +33,7 @@ type sent struct {
 // recorder is a socket that keeps what is written to it.
 type recorder struct {
 	ttl   int
+	mu    sync.Mutex // for media, which is sent by timers: see all
 	sent  []sent
 	fault func() error // called for every write
 }
@@ -40,8 +41,8 @@ type recorder struct {
 func (r *recorder) read([]byte) (int, netip.AddrPort, error) {
 	return 0, netip.AddrPort{}, net.ErrClosed
 }
-func (r *recorder) arrival() (netip.AddrPort, int) { return here, r.ttl }
-func (r *recorder) Close() error                   { return nil }
+func (r *recorder) arrival() (netip.AddrPort, int, int) { return here, r.ttl, noTOS }
+func (r *recorder) Close() error                        { return nil }
 
 func (r *recorder) write(b []byte, local, remote netip.AddrPort) error {
 	if r.fault != nil {
@@ -49,8 +50,17 @@ func (r *recorder) write(b []byte, local, remote netip.AddrPort) error {
 			return err
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.sent = append(r.sent, sent{string(b), local, remote})
 	return nil
+}
+
+// all returns what has been written so far.
+func (r *recorder) all() []sent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sent
 }
 
 // bench is a server without sockets, whose datagrams a test hands in.

@@ -143,8 +143,10 @@ func (st *stream) keep(replies []handled) (took int64, ok bool) {
 	off := st.out
 	for i := range replies {
 		r := &replies[i]
-		if r.sip {
-			st.remember(in.Seq, span{start + int64(r.off), r.end - r.off, r.silence == wire.SilenceQuiet})
+		if where := (span{start + int64(r.off), r.end - r.off, r.silence == wire.SilenceQuiet}); r.sip {
+			st.remember(in.Seq, where)
+		} else if r.silence != wire.SilenceMalformed {
+			st.rememberAll(in.Seq, where)
 		}
 		for j, answer := range r.answers {
 			reason := ""
@@ -167,8 +169,9 @@ func (st *stream) keep(replies []handled) (took int64, ok bool) {
 			})
 			off += int64(len(answer))
 		}
-		// One answer is enough for a read to be no silent one; else the first message says why.
-		if i == 0 || r.silence == "" {
+		// One answer is enough for a read to be no silent one; else a message says why that waits for the client to have it
+		// answered, or the first.
+		if i == 0 || r.silence == "" || r.silence == wire.SilenceQuiet && silence != "" {
 			silence = r.silence
 		}
 	}
@@ -186,6 +189,18 @@ func (st *stream) remember(seq uint64, s span) {
 	if !st.messages[seq].quiet || s.quiet {
 		st.messages[seq] = s
 	}
+}
+
+// rememberAll notes messages of H.323 that a receipt completed, all of them as one: they follow each other, and what lies between
+// them keeps the connection alive. The session is locked.
+func (st *stream) rememberAll(seq uint64, s span) {
+	if st.messages == nil {
+		st.messages = make(map[uint64]span)
+	}
+	if first, ok := st.messages[seq]; ok {
+		s.off, s.n = first.off, int(s.off-first.off)+s.n
+	}
+	st.messages[seq] = s
 }
 
 // finish closes the connection and says why each direction ended.

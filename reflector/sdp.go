@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"nofixup/reflector/wire"
@@ -12,8 +11,8 @@ import (
 )
 
 const (
-	// firstMediaPort is the lowest of the ports that session descriptions announce. Nothing listens there: they are for
-	// application gateways to read.
+	// firstMediaPort is the lowest of the ports that session descriptions announce unless they are asked for ports of media.
+	// Nothing listens there: they are for application gateways to read.
 	firstMediaPort = 10000
 	// mediaPairs is how many pairs of ports there are.
 	mediaPairs = 24000
@@ -22,12 +21,10 @@ const (
 )
 
 // sdpOffer is a session description with audio and video (RFC 8866, RFC 3605).
-func sdpOffer(own netip.Addr, tag wire.Tag) string {
-	return description(own, tag, []string{"audio", "video"})
-}
+func sdpOffer(at ports) string { return description(at, []string{"audio", "video"}) }
 
 // sdpAnswer mirrors the media lines of the offer in a request, as an answer must (RFC 3264 6): audio alone if there is none.
-func sdpAnswer(own netip.Addr, tag wire.Tag, request *sip.Message) string {
+func sdpAnswer(at ports, request *sip.Message) string {
 	var media []string
 	if off, end, ok := request.SDP(); ok {
 		for line := range bytes.Lines(request.Raw[off:end]) {
@@ -46,36 +43,36 @@ func sdpAnswer(own netip.Addr, tag wire.Tag, request *sip.Message) string {
 	if len(media) == 0 {
 		media = []string{"audio"}
 	}
-	return description(own, tag, media)
+	return description(at, media)
 }
 
 // description writes a session description: PCMU for audio, H.264 for video, a pair of ports each. Other media have no port.
-func description(own netip.Addr, tag wire.Tag, media []string) string {
-	addr := "IP4 " + own.String()
-	if own.Is6() {
-		addr = "IP6 " + own.WithZone("").String()
+func description(at ports, media []string) string {
+	addr := "IP4 " + at.addr.String()
+	if at.addr.Is6() {
+		addr = "IP6 " + at.addr.WithZone("").String()
 	}
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
 	line("v=0")
-	line("o=- %d 1 IN %s", tag.Number+1, addr)
+	line("o=- %d 1 IN %s", at.tag.Number+1, addr)
 	line("s=-")
 	line("c=IN %s", addr)
 	line("t=0 0")
 	for i, kind := range media {
-		port := mediaPort(tag, i)
+		rtp, rtcp := at.pair(i)
 		switch kind {
 		case "audio":
-			line("m=audio %d RTP/AVP 0", port)
+			line("m=audio %d RTP/AVP 0", rtp.Port())
 			line("a=rtpmap:0 PCMU/8000")
 		case "video":
-			line("m=video %d RTP/AVP 97", port)
+			line("m=video %d RTP/AVP 97", rtp.Port())
 			line("a=rtpmap:97 H264/90000")
 		default:
 			line("m=application 0 RTP/AVP 0") // refused
 			continue
 		}
-		line("a=rtcp:%d IN %s", port+1, addr)
+		line("a=rtcp:%d IN %s", rtcp.Port(), addr)
 	}
 	return b.String()
 }

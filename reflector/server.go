@@ -39,8 +39,10 @@ type Server struct {
 	tcp   []*listener // with those of web that take probes
 	h225  []endpoint  // of the service of that name
 	h245  []endpoint  // where H.245 has connections of its own
+	media []*service  // of media, in the order of their ports
 	http  *http.Server
 
+	mediaPorts portRange     // of media
 	announced  atomic.Uint32 // ports of h245 that clients were told
 	tls        *tls.Config   // of the port of SIPS
 	handshakes *rateLimit    // there
@@ -82,7 +84,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		s.running.Go(web.run)
 		s.running.Go(func() { s.serve(ln) })
 	}
-	for _, svc := range s.udp {
+	for _, svc := range slices.Concat(s.udp, s.media) {
 		s.running.Go(func() { s.receive(svc) })
 	}
 	for _, l := range s.tcp {
@@ -103,6 +105,9 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
 			closeAll(opened)
+			for _, svc := range s.media {
+				svc.sock.Close()
+			}
 		}
 	}()
 	bind := func(service, network, address string) (socks []io.Closer, ends []endpoint, err error) {
@@ -136,6 +141,9 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		s.takeAllStreams(both.listeners, both.tcp, streams)
 	}
 	if err := s.listenH323(bind, streams); err != nil {
+		return err
+	}
+	if err := s.listenMedia(ctx, bind); err != nil {
 		return err
 	}
 	socks, ends, err := bind(ServiceHTTPS, "tcp", s.cfg.HTTPS)
@@ -374,14 +382,14 @@ func hostPort(ap netip.AddrPort) string {
 // Pin returns the pin of the server's key as curl writes it: "sha256//BASE64".
 func (s *Server) Pin() string { return s.identity.pin() }
 
-// Addr returns where a service is bound first, over UDP if it has that: [ServiceHTTPS], [ServiceH245], or a service of the
-// grant. Over TCP a service has the same address, but perhaps not if its port was left open. It is the zero
+// Addr returns where a service is bound first, over UDP if it has that: [ServiceHTTPS], [ServiceH245], [ServiceMedia], or a
+// service of the grant. Over TCP a service has the same address, but perhaps not if its port was left open. It is the zero
 // AddrPort if the service is off, and has an unspecified address if it is bound to all of the machine's.
 func (s *Server) Addr(service string) netip.AddrPort {
 	if service == ServiceHTTPS {
 		return s.https[0].local
 	}
-	for _, svc := range s.udp {
+	for _, svc := range slices.Concat(s.udp, s.media) {
 		if svc.service == service {
 			return svc.local
 		}
@@ -406,7 +414,7 @@ func (s *Server) Wait() error {
 // are being answered. When ctx ends first it cuts them off and returns ctx's error. All sessions are forgotten.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.end()
-	for _, svc := range s.udp {
+	for _, svc := range slices.Concat(s.udp, s.media) {
 		svc.sock.Close()
 	}
 	for _, l := range s.tcp {

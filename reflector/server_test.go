@@ -328,12 +328,13 @@ func TestListenErrors(t *testing.T) {
 	s := reflectortest.Start(t)
 	local := []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	free := func(cfg reflector.Config) reflector.Config {
-		for _, address := range []*string{&cfg.HTTPS, &cfg.SIP, &cfg.Neutral, &cfg.H225, &cfg.H245, &cfg.RAS} {
+		for _, address := range []*string{&cfg.HTTPS, &cfg.SIP, &cfg.Neutral, &cfg.H225, &cfg.H245, &cfg.RAS, &cfg.Media} {
 			*address = cmp.Or(*address, ":0")
 		}
 		return cfg
 	}
 	first := s.Addr(reflector.ServiceH245).Port()
+	media := s.Addr(reflector.ServiceMedia).Port()
 	for _, tt := range []struct {
 		name    string
 		cfg     reflector.Config
@@ -372,6 +373,11 @@ func TestListenErrors(t *testing.T) {
 			"ras", syscall.EADDRINUSE, "choose another one with --ras",
 		},
 		{
+			"a port of media in use",
+			reflector.Config{Hosts: local, Media: fmt.Sprintf("%d-%d", media, media+1)},
+			"media", syscall.EADDRINUSE, "choose another one with --media",
+		},
+		{
 			"a port of h245 in use",
 			reflector.Config{Hosts: local, H245: fmt.Sprintf("%d-%d", first, first)},
 			"h245", syscall.EADDRINUSE, "choose another one with --h245",
@@ -396,6 +402,13 @@ func TestListenErrors(t *testing.T) {
 		cfg  reflector.Config
 		want string
 	}{
+		{reflector.Config{Media: "10001-10064"}, `media address "10001-10064": media goes by pairs of ports`},
+		{reflector.Config{Media: "10000-10062"}, "media goes by pairs of ports"},
+		{reflector.Config{Media: ":10000"}, "media goes by pairs of ports"},
+		{reflector.Config{Media: "10000"}, "media goes by pairs of ports"},
+		{reflector.Config{Media: "10000-10256"}, "more than 256 ports"},
+		{reflector.Config{Media: ":x"}, `media address ":x": want FIRST-LAST`},
+		{reflector.Config{Media: "x:0"}, "the host is not an IP address"},
 		{reflector.Config{H245: "localhost:0"}, `h245 address "localhost:0": the host is not an IP address`},
 		{reflector.Config{H245: "11031-11000"}, `h245 address "11031-11000": the ports are no range within 1 to 65535`},
 		{reflector.Config{H245: "0-5"}, "the ports are no range"},

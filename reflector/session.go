@@ -38,6 +38,8 @@ type session struct {
 	answers int          // sent to others
 	actions int          // messages that the client had sent
 
+	media mediaBooks // what came and went on the media ports
+
 	announced   atomic.Uint32      // automatic answers that announce media ports
 	streams     map[uint64]*stream // its open TCP connections, by number
 	connections uint64             // that there were
@@ -113,8 +115,15 @@ func (s *session) since(seq uint64) [][]wire.Receipt {
 func (s *session) after(ctx context.Context, stop <-chan struct{}, seq uint64, wait time.Duration) (pages [][]wire.Receipt, dropped int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.await(ctx, stop, wait, func() bool { return seq < uint64(s.receipts) })
+	return s.since(seq), s.dropped, !s.gone
+}
+
+// await waits until there is what is waited for, or the session has ended: at most for the given time, and no longer than ctx
+// and stop allow. The session is locked, and unlocked meanwhile.
+func (s *session) await(ctx context.Context, stop <-chan struct{}, wait time.Duration, ready func() bool) {
 	var timeout <-chan time.Time
-	for wait > 0 && !s.gone && seq >= uint64(s.receipts) {
+	for wait > 0 && !s.gone && !ready() {
 		if timeout == nil {
 			timer := time.NewTimer(wait)
 			defer timer.Stop()
@@ -136,7 +145,6 @@ func (s *session) after(ctx context.Context, stop <-chan struct{}, seq uint64, w
 		}
 		s.mu.Lock()
 	}
-	return s.since(seq), s.dropped, !s.gone
 }
 
 // enter counts a waiting poll, or says that it is one too many.
@@ -168,6 +176,7 @@ func (s *session) end() (charged int64, receipts, dropped int) {
 	s.gone = true
 	charged, receipts, dropped = s.charged, s.receipts, s.dropped
 	s.pages, s.receipts, s.payload, s.charged, s.held = nil, 0, 0, 0, 0
+	s.media.end()
 	for _, st := range s.streams {
 		st.conn.Close()
 	}

@@ -14,8 +14,9 @@ import (
 type socket interface {
 	// read fills b with one datagram, cut to len(b), and says where it came from.
 	read(b []byte) (n int, remote netip.AddrPort, err error)
-	// arrival tells where the datagram read last came to, and its TTL or hop limit, 0 where the system does not say.
-	arrival() (local netip.AddrPort, ttl int)
+	// arrival tells where the datagram read last came to, its TTL or hop limit, 0 where the system does not say, and its octet of
+	// DSCP and ECN, noTOS where the system does not say.
+	arrival() (local netip.AddrPort, ttl, tos int)
 	// write sends b from the local address, as arrival gave it.
 	write(b []byte, local, remote netip.AddrPort) error
 	Close() error
@@ -40,8 +41,9 @@ func newSocket(conn net.PacketConn, local netip.AddrPort) socket {
 	}
 	if local.Addr().Is4() {
 		_ = ipv4.NewPacketConn(udp).SetControlMessage(flags4, true)
+		receiveTOS(udp)
 	} else {
-		_ = ipv6.NewPacketConn(udp).SetControlMessage(flags6, true)
+		_ = ipv6.NewPacketConn(udp).SetControlMessage(flags6|ipv6.FlagTrafficClass, true)
 	}
 	return s
 }
@@ -61,7 +63,11 @@ type arrived struct {
 	oob   []byte
 	local netip.AddrPort
 	ttl   int
+	tos   int
 }
+
+// noTOS stands for an octet of DSCP and ECN that is not known.
+const noTOS = -1
 
 func (s *udpSocket) read(b []byte) (int, netip.AddrPort, error) {
 	n, oobn, _, remote, err := s.ReadMsgUDPAddrPort(b, s.oob[:])
@@ -69,33 +75,37 @@ func (s *udpSocket) read(b []byte) (int, netip.AddrPort, error) {
 	return n, remote, err
 }
 
-func (s *udpSocket) arrival() (netip.AddrPort, int) {
+func (s *udpSocket) arrival() (netip.AddrPort, int, int) {
 	if oob := s.oob[:s.oobn]; !s.last.local.IsValid() || !bytes.Equal(oob, s.last.oob) {
-		local, ttl := s.parse(oob)
-		s.last = arrived{append(s.last.oob[:0], oob...), local, ttl}
+		local, ttl, tos := s.parse(oob)
+		s.last = arrived{append(s.last.oob[:0], oob...), local, ttl, tos}
 	}
-	return s.last.local, s.last.ttl
+	return s.last.local, s.last.ttl, s.last.tos
 }
 
-func (s *udpSocket) parse(oob []byte) (netip.AddrPort, int) {
+func (s *udpSocket) parse(oob []byte) (netip.AddrPort, int, int) {
 	var dst net.IP
-	var ttl int
+	ttl, tos := 0, noTOS
 	if s.local.Addr().Is4() {
 		var cm ipv4.ControlMessage
 		if cm.Parse(oob) == nil {
 			dst, ttl = cm.Dst, cm.TTL
 		}
+		tos = parseTOS(oob)
 	} else {
 		var cm ipv6.ControlMessage
 		if cm.Parse(oob) == nil {
 			dst, ttl = cm.Dst, cm.HopLimit
+			if cm.HopLimit > 0 { // a system that tells one of them tells both (RFC 3542 6)
+				tos = cm.TrafficClass
+			}
 		}
 	}
 	local := s.local
 	if addr, ok := netip.AddrFromSlice(dst); ok && local.Addr().IsUnspecified() {
 		local = netip.AddrPortFrom(addr.Unmap(), local.Port())
 	}
-	return local, ttl
+	return local, ttl, tos
 }
 
 // write sends from the address that the request came to: a client, and every NAT on the way, expects the answer from there,
@@ -128,7 +138,7 @@ func (s *packetSocket) read(b []byte) (int, netip.AddrPort, error) {
 	return n, addrPort(addr), err
 }
 
-func (s *packetSocket) arrival() (netip.AddrPort, int) { return s.local, 0 }
+func (s *packetSocket) arrival() (netip.AddrPort, int, int) { return s.local, 0, noTOS }
 
 func (s *packetSocket) write(b []byte, _, remote netip.AddrPort) error {
 	_, err := s.WriteTo(b, net.UDPAddrFromAddrPort(remote))

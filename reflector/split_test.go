@@ -447,7 +447,7 @@ func TestListenFailureClosesAll(t *testing.T) {
 	var socks tracker
 	_, err := reflector.Start(t.Context(), reflector.Config{
 		Hosts: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, HTTPS: ":0", SIP: ":0", SIPS: ":0", Neutral: ":0", Network: &socks,
-		H225: ":0", H245: ":0", RAS: ":0",
+		H225: ":0", H245: ":0", RAS: ":0", Media: ":0",
 		Also: []string{"tcp:0", "udp:0", "tcp:" + taken.Addr(wire.ServiceSIP).String()},
 	})
 	var listen *reflector.ListenError

@@ -51,6 +51,7 @@ type stream struct {
 	sess   *session  // whose it is; who finds the stream in the session finds this set
 	num    uint64    // of the connection within the session
 	speaks protocol  // chosen with the first octet; who finds the stream in the session finds this set
+	live   bool      // h323: answers announce ports of media
 
 	// mu is held while receipts are kept and what they tell is written, so that their order is that of the stream. It is
 	// taken before any other lock.

@@ -20,6 +20,12 @@ type template struct {
 	nonce       string         // our tag in From or To
 	own, remote netip.AddrPort // as clients are told, and as the socket sees it
 	transport   string         // "udp", "tcp" or "tls"
+	media       portRange      // of the server
+}
+
+// ports are those that the message announces.
+func (t *template) ports() ports {
+	return ports{t.own.Addr(), wire.Tag{Token: t.token, Number: t.Number}, t.media, t.Port}
 }
 
 // tag is the text that names the message.
@@ -40,7 +46,11 @@ func (t *template) canary() sip.Field {
 }
 
 func (t *template) contact() sip.Field {
-	uri := t.scheme() + t.tag() + "@" + t.own.String()
+	uri := t.scheme() + t.tag()
+	if t.Quiet {
+		uri += wire.Quiet
+	}
+	uri += "@" + t.own.String()
 	if t.transport == "tcp" {
 		uri += ";transport=tcp"
 	}
@@ -82,7 +92,7 @@ func (t *template) response(request []byte) ([]byte, error) {
 		if method != "INVITE" && method != "UPDATE" {
 			return nil, refuse(http.StatusBadRequest, "sdp: not in an answer to "+method, "in one to INVITE or UPDATE")
 		}
-		body = sdpAnswer(t.own.Addr(), wire.Tag{Token: t.token, Number: t.Number}, &c.msg)
+		body = sdpAnswer(t.ports(), &c.msg)
 	}
 	head := c.appendHead(nil, strconv.Itoa(t.Status), reasons[t.Status], t.remote, []byte(t.nonce))
 	var fields []sip.Field
@@ -156,7 +166,7 @@ func (t *template) request(message []byte) ([]byte, error) {
 func (t *template) content() (mediaType, body string) {
 	switch {
 	case t.SDP:
-		return "application/sdp", sdpOffer(t.own.Addr(), wire.Tag{Token: t.token, Number: t.Number})
+		return "application/sdp", sdpOffer(t.ports())
 	case t.Method == "NOTIFY":
 		return "message/sipfrag", "SIP/2.0 100 Trying\r\n" // RFC 3515 2.4.5
 	case t.Method == "MESSAGE":

@@ -146,6 +146,7 @@ type options struct {
 	https, sip, sips string
 	neutral          string
 	h225, h245, ras  string
+	media            string
 	also             []string
 	alsoGiven        bool
 	tlsCert, tlsKey  string
@@ -166,6 +167,7 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 	f.StringVar(&o.h225, "h225", ":1720", "`ADDR` of H.323 call signalling over TCP, or off")
 	f.StringVar(&o.h245, "h245", "11000-11031", "`PORTS` of H.245 for these calls over TCP: FIRST-LAST, an ADDR, or off")
 	f.StringVar(&o.ras, "ras", ":1719", "`ADDR` of H.323 RAS over UDP, or off")
+	f.StringVar(&o.media, "media", "10000-10063", "UDP `PORTS` that take media: FIRST-LAST, or off")
 	f.StringVar(&o.neutral, "neutral", ":15060", "`ADDR` of all of these on a port that means nothing, or off")
 	f.StringSliceVar(&o.also, "also", []string{"tcp:80"}, "more ports of the neutral service: `LIST` of tcp:PORT and udp:PORT, or off")
 	f.Lookup("also").DefValue = "tcp:80"
@@ -192,7 +194,8 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 // config turns the flags into the server's config.
 func (o *options) config(stderr io.Writer) (reflector.Config, error) {
 	cfg := reflector.Config{
-		HTTPS: o.https, SIP: o.sip, SIPS: o.sips, H225: o.h225, H245: o.h245, RAS: o.ras, Neutral: o.neutral, Version: version(),
+		HTTPS: o.https, SIP: o.sip, SIPS: o.sips, H225: o.h225, H245: o.h245, RAS: o.ras, Media: o.media, Neutral: o.neutral,
+		Version: version(),
 	}
 	off := slices.Equal(o.also, []string{reflector.Off})
 	if unasked := o.neutral == reflector.Off && !o.alsoGiven; !off && !unasked {

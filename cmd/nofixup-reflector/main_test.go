@@ -303,7 +303,7 @@ func TestAlsoTaken(t *testing.T) {
 	var log bytes.Buffer
 	cfg := reflector.Config{
 		Hosts: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, HTTPS: ":0", SIP: ":0", SIPS: ":0", Neutral: ":0",
-		H225: ":0", H245: ":0", RAS: ":0",
+		H225: ":0", H245: ":0", RAS: ":0", Media: ":0",
 		Also: []string{"tcp:" + taken.Addr().String()}, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}
 	var listen *reflector.ListenError

@@ -68,6 +68,12 @@ func metrics(c reflector.Counters) []byte {
 	}
 	family("read_errors_total", "counter", "Failed reads of a UDP socket and failed accepts.")
 	sample("read_errors_total", c.ReadErrors)
+	family("media_total", "counter", "Media packets that got a record, by direction.")
+	labelled("media_total", "direction", row{"in", c.Media}, row{"out", c.MediaSent})
+	family("media_sent_octets_total", "counter", "Octets in the media packets sent.")
+	sample("media_sent_octets_total", c.MediaSentOctets)
+	family("pinholes_total", "counter", "Datagrams sent to announced ports and their neighbours.")
+	sample("pinholes_total", c.Pinholes)
 	family("panics_total", "counter", "Faults in the reflector.")
 	sample("panics_total", c.Panics)
 

@@ -58,7 +58,7 @@ func startReflector(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: reflector [expired|full|busy]")
 	}
 	cfg := reflector.Config{
-		Hosts: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, HTTPS: ":0", SIP: ":0", SIPS: ":0", H225: ":0", H245: ":0", RAS: ":0", Neutral: ":0",
+		Hosts: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, HTTPS: ":0", SIP: ":0", SIPS: ":0", H225: ":0", H245: ":0", RAS: ":0", Media: ":0", Neutral: ":0",
 	}
 	state := strings.Join(args, "")
 	switch state {

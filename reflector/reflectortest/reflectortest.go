@@ -33,6 +33,7 @@ func Start(t testing.TB, config ...reflector.Config) *reflector.Server {
 	cfg.H225 = cmp.Or(cfg.H225, ":0")
 	cfg.H245 = cmp.Or(cfg.H245, ":0")
 	cfg.RAS = cmp.Or(cfg.RAS, ":0")
+	cfg.Media = cmp.Or(cfg.Media, ":0")
 	s, err := reflector.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("start a reflector: %v", err)

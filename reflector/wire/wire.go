@@ -32,8 +32,9 @@ type Grant struct {
 	Control  string         `json:"control"`  // URL of this very reflector, for all further requests
 	Observed netip.AddrPort `json:"observed"` // where the request for the session came from
 
-	Targets []Target `json:"targets"`
-	Budget  Budget   `json:"budget"`
+	Targets []Target     `json:"targets"`
+	Media   []MediaPorts `json:"media,omitempty"` // where it takes media, none if it does not
+	Budget  Budget       `json:"budget"`
 
 	// What a client meets on the targets of [ServiceSIPS], unless something on the way answers in the reflector's place.
 	TLSPin         string   `json:"tls_pin,omitempty"`         // of the key, "sha256//BASE64"
@@ -58,8 +59,9 @@ type Budget struct {
 	MessageOctets   int `json:"message_octets"`     // largest datagram or message that is taken
 	UnprovenAnswers int `json:"unproven_answers"`   // answers to an address that has not proven itself
 	Actions         int `json:"actions"`            // requests to make the reflector send
-	MediaPerSecond  int `json:"media_per_second"`   // media packets a second
-	MediaSeconds    int `json:"media_seconds"`      // seconds of media
+	MediaPerSecond  int `json:"media_per_second"`   // media packets a second, in each direction
+	MediaSeconds    int `json:"media_seconds"`      // seconds of as many media packets
+	Pinholes        int `json:"pinholes,omitempty"` // datagrams to announced ports and their neighbours
 	LifetimeSeconds int `json:"lifetime_seconds"`   // from the grant or its renewal
 	Renewals        int `json:"renewals,omitempty"` // how often the session can still be renewed
 }
@@ -157,8 +159,8 @@ type Problem struct {
 	Hint  string `json:"hint,omitempty"` // what may help
 }
 
-// Quiet directly behind the tag in an INVITE's Request-URI user asks the reflector not to answer by itself: the client has it
-// answered by actions. So does a CANCEL with that Request-URI.
+// Quiet directly behind the tag in a Request-URI user asks the reflector not to answer by itself: the client has the request
+// answered by actions. It holds for every method but OPTIONS and REGISTER. See [Action].Quiet.
 const Quiet = ".quiet"
 
 // Kinds of an [Action].
@@ -167,11 +169,14 @@ const (
 	ActionRequest = "request" // send a request to where a message was received from
 	ActionSetup   = "setup"   // tcp, H.225.0: call the client, over the connection that it opened
 	ActionClose   = "close"   // tcp: close the connection, the reflector first
+	ActionMedia   = "media"   // send media: back to where some came from, or to where a message announces that it is received
+	ActionPinhole = "pinhole" // send one small datagram to a port that a message announces, or beside it
 )
 
 // Action makes the reflector send one message to the client: a template of the reflector's with these parameters. It goes
 // where the receipt To came from, from the socket or over the connection that received it, and only if that address has
-// proven itself. There is no way to name another destination or to hand over octets.
+// proven itself. There is no way to name another destination or to hand over octets. Media goes back to where some came from,
+// or with pinhole datagrams to a port that a message of the session announces, at an address that has proven itself.
 type Action struct {
 	Action string `json:"action"`           // one of the Action constants
 	To     uint64 `json:"to"`               // Seq of a receipt of direction in, on TCP of the one that completed a message; setup and close: of any of the connection
@@ -181,9 +186,27 @@ type Action struct {
 	SDP    bool   `json:"sdp,omitempty"`    // with a session description: 183 and 200 to INVITE or UPDATE; INVITE, UPDATE
 	Dialog bool   `json:"dialog,omitempty"` // request: within the dialog of the message To, else outside of any
 	CSeq   uint32 `json:"cseq,omitempty"`   // request: sequence number, 0 means 1
+	Quiet  bool   `json:"quiet,omitempty"`  // respond, request: the Contact asks that further requests get no automatic answer
+
+	// Port is an even port of [Grant].Media on the address that the message came to. With a session description or setup it
+	// is announced for the first medium, the next even one for the second; 0 means ports at which nobody listens. With media
+	// (by To) and pinhole it is where the reflector sends from; the odd port after it with RTCP.
+	Port uint16 `json:"port,omitempty"`
+
+	Record    uint64 `json:"record,omitempty"`    // media: Seq of a Media of direction in: back to where it came from, from where it came to; To is 0 then
+	Line      int    `json:"line,omitempty"`      // media by To, pinhole: which m= line of the description, or which logical channel, from 0
+	RTCP      bool   `json:"rtcp,omitempty"`      // media: RTCP instead of RTP; by To and pinhole: to the RTCP port
+	Count     int    `json:"count,omitempty"`     // media: packets
+	Size      int    `json:"size,omitempty"`      // media: octets of each, RTP header included; 0 means 172
+	Interval  int    `json:"interval,omitempty"`  // media: ms from one to the next; 0 means 20
+	From      string `json:"from,omitempty"`      // pinhole: one of the From constants
+	Neighbour bool   `json:"neighbour,omitempty"` // pinhole: to the neighbour of the announced port
 }
 
-// Sent is the answer to an [Action]: the receipt of direction out of what was sent.
+// Sent is the answer to an [Action]. Of media, sending has only begun: Seq is 0, and the records tell what was sent.
 type Sent struct {
-	Seq uint64 `json:"seq"`
+	Seq     uint64         `json:"seq"`                // the receipt of direction out; of a pinhole datagram its Media
+	Tag     string         `json:"tag,omitempty"`      // media, pinhole: the one-off tag that stands in the packets
+	Addr    netip.AddrPort `json:"addr,omitzero"`      // media, pinhole: where they go, or would have gone
+	NotSent string         `json:"not_sent,omitempty"` // media, pinhole: why nothing was sent, one of the NotSent constants
 }
