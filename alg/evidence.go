@@ -112,6 +112,7 @@ type Pair struct {
 	Trait    string    `json:"trait,omitempty"`   // what is odd about the message, "a host name in c="
 	Breaks   string    `json:"breaks,omitempty"`  // the rule that the message breaks on purpose, "RFC 3261 8.1.1: no CSeq"
 	Control  int       `json:"control,omitempty"` // the pair of the same step on the control port
+	Datagram Datagram  `json:"datagram,omitzero"` // of a message that was sent for its size
 	Inside   *Sighting `json:"inside"`
 	Outside  *Sighting `json:"outside"`
 }
@@ -142,6 +143,8 @@ const (
 	TrialStep    = "step"    // a planned message was not sent
 	TrialConnect = "connect" // a TCP connection came about or did not
 	TrialTLS     = "tls"     // a TLS handshake came about, or did not
+	TrialRefused = "refused" // an ICMP error came for a datagram that was sent
+	TrialBan     = "ban"     // from one message on nothing that was sent arrived
 	TrialH245    = "h245"    // the connection for H.245 that a call announced came about or did not
 )
 
@@ -153,6 +156,8 @@ type Trial struct {
 	Dst     netip.AddrPort `json:"dst"`
 	At      time.Time      `json:"at"`
 	Outcome Outcome        `json:"outcome"`
+	By      netip.Addr     `json:"by,omitzero"`    // who refused it, where the system tells
+	Step    string         `json:"step,omitempty"` // of kind ban: what was sent last before it
 	Detail  string         `json:"detail,omitempty"`
 	TLS     *TLS           `json:"tls,omitempty"` // of kind tls: the handshake, as far as it came
 }

@@ -180,6 +180,7 @@ type caseJudge struct {
 	*Judge
 	c     *Case
 	flows map[int]*Flow
+	all   []*step
 	loss  map[bool]float64 // by Pair.Outbound, measured on the control flows
 	seen  map[bool]bool    // something arrived there: loss is a measure
 
@@ -227,6 +228,7 @@ func (j *caseJudge) judge() []PathResult {
 		add(j.c.Trials[i].Path)
 	}
 	steps := j.steps()
+	j.all = steps
 	j.measureLoss(steps)
 	j.untouchedSplits(steps)
 
@@ -239,6 +241,14 @@ func (j *caseJudge) judge() []PathResult {
 		r.Inbound, in = j.verdict(side{p, false}, steps)
 		if why := j.noH245(p); why != "" && !r.Outbound.Interference() {
 			r.Outbound, out = Blocked, why
+		}
+		j.largeDatagrams(p)
+		if why := j.banned(p); why != "" {
+			r.Outbound = r.Outbound.Worse(Inspected)
+			if out != "" {
+				why += "; before that: " + out
+			}
+			out = why
 		}
 		reasons = appendReason(reasons, Outbound, out)
 		reasons = appendReason(reasons, Inbound, in)
@@ -294,6 +304,9 @@ func (j *caseJudge) steps() []*step {
 		p := &j.c.Pairs[i]
 		flow, ok := j.flows[p.Flow]
 		if !ok {
+			continue
+		}
+		if j.lostToBan(p, flow.Path) {
 			continue
 		}
 		k := key{side{flow.Path, p.Outbound}, p.Step, p.Shape}
@@ -426,7 +439,8 @@ func (j *caseJudge) doubt(p Path, steps []*step) (why string, nothing bool) {
 	nothing = !slices.ContainsFunc(steps, func(s *step) bool { return s.path == p })
 	for _, t := range j.c.Trials {
 		// That connecting failed has a verdict of its own.
-		if t.Path == p && t.Outcome == OutcomeFailed && t.Kind != TrialConnect && t.Kind != TrialTLS && t.Kind != TrialH245 {
+		if t.Path == p && t.Outcome == OutcomeFailed && t.Kind != TrialConnect && t.Kind != TrialTLS && t.Kind != TrialH245 &&
+			t.Kind != TrialRefused && (t.Kind != TrialBan || t.Step == "") {
 			return cmp.Or(t.Detail, t.Kind+" failed"), nothing
 		}
 	}

@@ -27,7 +27,7 @@ type Rule struct {
 
 // Rules returns every rule: those of SIP, those of H.323, those about messages that do not arrive at all, and the one about TLS.
 func Rules() []Rule {
-	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted})
+	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted, largeDatagramsLost, clientBanned})
 }
 
 // rulesFor returns the rules for changes in messages of a protocol.

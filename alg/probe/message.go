@@ -105,6 +105,9 @@ func (t *template) compose(step string) []byte {
 	if o, ok := oddOf(step); ok {
 		return o.compose(t)
 	}
+	if after(step) != "" {
+		return t.options()
+	}
 	panic("probe: no template for step " + step)
 }
 

@@ -73,6 +73,8 @@ var odds = []odd{
 	{name: "invite-no-length", trait: "no Content-Length (RFC 3261 18.3)", invite: true, udpOnly: true, compose: func(t *template) []byte {
 		return without(t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media))), "Content-Length")
 	}},
+	{name: "stun", trait: "a STUN Binding request", usual: true, udpOnly: true, compose: (*template).stun},
+	{name: stepKeepalive, trait: "an OPTIONS behind a keepalive of two line ends (RFC 5626)", usual: true, udpOnly: true, compose: (*template).options},
 	{name: "garbage", trait: "octets that are no SIP", udpOnly: true, compose: func(t *template) []byte {
 		return []byte("nofixup " + t.tag.String() + " \x00\xfe\xff")
 	}},

@@ -96,7 +96,8 @@ type runner struct {
 	total   int // steps planned
 	settled int // steps done
 	soFar   alg.Overall
-	reserve int // messages kept for the end
+	reserve int  // messages kept for the end
+	offline bool // HTTPS does not work any more
 
 	mu      sync.Mutex
 	number  uint32
@@ -165,6 +166,9 @@ func (r *runner) bind(ctx context.Context) error {
 			r.local = local
 		}
 		f := &flow{plan: p, local: local}
+		if d, ok := r.cfg.Network.(describer); ok {
+			_, f.mtu = d.Interface(local)
+		}
 		r.flows[i] = f
 		if p.Path.Transport != "udp" {
 			continue
@@ -178,6 +182,7 @@ func (r *runner) bind(ctx context.Context) error {
 			} else {
 				sockets[k] = s
 				r.sockets = append(r.sockets, s)
+				s.out.refused = func(e icmpError) { r.refused(s.out, e) }
 			}
 		}
 		if err := failed[k]; err != nil {
@@ -186,7 +191,7 @@ func (r *runner) bind(ctx context.Context) error {
 			continue
 		}
 		f.udp = r.newLink(f, sockets[k].local)
-		f.udp.packet = sockets[k].conn
+		f.udp.packet, f.udp.socket = sockets[k].conn, sockets[k].out
 	}
 	if len(r.trials) == 0 && !slices.ContainsFunc(r.flows, func(f *flow) bool { return f != nil }) {
 		if noRoute != nil {
@@ -291,11 +296,21 @@ func (r *runner) work(ctx context.Context) {
 		}
 	}
 	r.reserve = min(farewell, r.session.Grant.Budget.Messages/8)
+	broken := false
 	for _, round := range r.plan.Rounds {
 		if ctx.Err() != nil {
 			break
 		}
+		if round.breaking() && !broken {
+			// Should a ban reach as far as HTTPS, what was sent up to here is known.
+			broken = true
+			r.lastReceipts(ctx)
+		}
+		r.tooLossy(round)
 		r.round(ctx, round)
+		if round.breaking() {
+			r.recheck(ctx, round)
+		}
 		r.soFar = r.judge(r.evidence()).Report().Verdict
 	}
 	r.narrow(ctx)
@@ -345,7 +360,7 @@ func (r *runner) round(ctx context.Context, round Round) {
 		var batch []attempt
 		for _, s := range open {
 			f := r.flows[s.Flow]
-			n := min(burst, max(1, r.need(tallies, f)-tries[s]), maxTries)
+			n := min(burst, max(1, r.needOf(tallies, s)-tries[s]), maxTries)
 			if f.udp == nil {
 				n = 1 // each takes its time, so that the other flows would wait
 			}
@@ -359,7 +374,7 @@ func (r *runner) round(ctx context.Context, round Round) {
 		tallies = r.tallies()
 		open = slices.DeleteFunc(open, func(s Step) bool {
 			f := r.flows[s.Flow]
-			need := min(r.need(tallies, f), maxTries)
+			need := min(r.needOf(tallies, s), maxTries)
 			connects := r.connects(tallies, f)
 			// Where connections fail, tries count once there are as many as that takes.
 			enough := tries[s] >= need && (tallies[f].connected > 0 || tallies[f].unconnected == 0 || tries[s] >= maxTries)
@@ -390,6 +405,8 @@ func (r *runner) ready(s Step) bool {
 	mapped := f.mapped
 	r.ledger.mu.Unlock()
 	switch {
+	case f.shut != nil || !r.sendable(s):
+		return false
 	case s.Name == stepDeregister:
 		return r.registration(f, s.Shape) != nil
 	case s.Name == stepARQ || s.Name == stepURQ:

@@ -106,6 +106,7 @@ func full() *alg.Report {
 	r.Trials[0].Outcome = alg.OutcomeFailed
 	r.Evidence.Points[0].Name, r.Evidence.Points[0].Role = alg.Outside, "capture"
 	r.Evidence.Pairs[0].Role, r.Evidence.Pairs[0].Shape = alg.RoleBracket, alg.ShapeNone
+	r.Evidence.Pairs[0].Datagram.DF = alg.DFClear
 	return &r
 }
 
@@ -187,7 +188,7 @@ func TestSchemaKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{alg.TrialSocket, alg.TrialStep, alg.TrialConnect, alg.TrialTLS, alg.TrialH245} {
+	for _, kind := range []string{alg.TrialSocket, alg.TrialStep, alg.TrialConnect, alg.TrialTLS, alg.TrialH245, alg.TrialRefused, alg.TrialBan} {
 		r := full()
 		r.Trials[0].Kind = kind
 		if err := validate(s, toJSON(t, r)); err != nil {
