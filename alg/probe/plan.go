@@ -146,7 +146,11 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 		alg.ProtoSIP:  valid,
 		alg.ProtoH323: {{Name: stepSetup, Shape: alg.ShapeNone, Script: true}},
 	})
-	p.round("sizes", stepsOf{alg.ProtoSIP: sizeSteps()})
+	for _, steps := range sizeRounds() {
+		if steps := p.spread(stepsOf{alg.ProtoSIP: steps}); len(steps) > 0 {
+			p.Rounds = append(p.Rounds, Round{Name: "sizes", Steps: steps})
+		}
+	}
 	// What breaks the rules comes last, one by one: it can get the client banned.
 	for _, s := range append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, invalid...) {
 		if steps := p.spread(stepsOf{alg.ProtoSIP: {s}}); len(steps) > 0 {

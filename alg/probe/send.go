@@ -121,8 +121,14 @@ func (r *runner) dial(ctx context.Context, f *flow, s Step, try int) *link {
 		r.mu.Unlock()
 		return l
 	}
+	refused := (*refusedError)(nil)
 	switch {
 	case ctx.Err() != nil:
+	case errors.As(err, &refused): // IPv6 says EACCES where somebody else prohibits it
+		r.mu.Lock()
+		f.unconnected++
+		r.mu.Unlock()
+		r.refusedTrial(f, err)
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EINVAL):
 		r.mu.Lock()
 		f.refused = errors.New(socketReason(f.plan.Path.SourcePort, err))

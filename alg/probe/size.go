@@ -52,15 +52,19 @@ func (s size) trait() string {
 	return fmt.Sprintf("%d octets, which may be fragmented", s.octets)
 }
 
-// sizeSteps are the sizes as steps.
-func sizeSteps() []Step {
-	var out []Step
+// sizeRounds are the sizes as steps: first what fits into one packet of the usual size, then what does not, one by one. Where
+// fragments get lost the smallest shows it, and the larger ones are not sent.
+func sizeRounds() [][]Step {
+	rounds := make([][]Step, 1)
 	for _, s := range sizes {
-		out = append(out, Step{
-			Name: s.name(), Shape: alg.ShapeLocal, Trait: s.trait(), Datagram: alg.Datagram{Octets: s.octets, DF: s.df},
-		})
+		step := Step{Name: s.name(), Shape: alg.ShapeLocal, Trait: s.trait(), Datagram: alg.Datagram{Octets: s.octets, DF: s.df}}
+		if alg.Fragments(s.octets, 4, 0) > 1 {
+			rounds = append(rounds, []Step{step})
+		} else {
+			rounds[0] = append(rounds[0], step)
+		}
 	}
-	return out
+	return rounds
 }
 
 // sizeFits reports whether a size is part of the plan of a flow.
@@ -100,11 +104,30 @@ func (r *runner) sendable(s Step) bool {
 	case s.Datagram.Octets == 0:
 		return true
 	case r.fragments(s) > 1:
-		return s.Datagram.DF == alg.DFClear && !f.lossy
+		return s.Datagram.DF == alg.DFClear && !f.lossy && !r.smallerLost(s)
 	case s.Datagram.DF == alg.DFClear:
 		return f.udp.socket.fragmenting()
 	}
 	return true
+}
+
+// smallerLost reports that a smaller message in fragments was sent on the flow, and none of its tries arrived.
+func (r *runner) smallerLost(s Step) bool {
+	lost := map[string]bool{} // by step
+	r.ledger.mu.Lock()
+	for _, m := range r.ledger.order {
+		if n := m.step.Datagram.Octets; m.step.Flow == s.Flow && n > 0 && n < s.Datagram.Octets && m.failed == nil && r.fragments(m.step) > 1 {
+			was, known := lost[m.step.Name]
+			lost[m.step.Name] = m.there == nil && (was || !known)
+		}
+	}
+	r.ledger.mu.Unlock()
+	for _, gone := range lost {
+		if gone {
+			return true
+		}
+	}
+	return false
 }
 
 // datagram is how the message of a step was sent, for the evidence.
