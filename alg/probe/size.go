@@ -52,25 +52,31 @@ func (s size) trait() string {
 	return fmt.Sprintf("%d octets, which may be fragmented", s.octets)
 }
 
-// sizeRounds are the sizes as steps: first what fits into one packet of the usual size, then what does not, one by one. Where
-// fragments get lost the smallest shows it, and the larger ones are not sent.
+// sizeRounds are the sizes as steps: first what fits into one packet of the usual size, then the same with DF clear where it was
+// lost with DF set, then what needs fragments, one by one: where they get lost the smallest shows it, and the larger ones are not
+// sent.
 func sizeRounds() [][]Step {
-	rounds := make([][]Step, 1)
+	rounds := make([][]Step, 2)
 	for _, s := range sizes {
 		step := Step{Name: s.name(), Shape: alg.ShapeLocal, Trait: s.trait(), Datagram: alg.Datagram{Octets: s.octets, DF: s.df}}
-		if alg.Fragments(s.octets, 4, 0) > 1 {
+		switch {
+		case alg.Fragments(s.octets, 4, 0) > 1:
 			rounds = append(rounds, []Step{step})
-		} else {
+		case s.df == alg.DFSet:
 			rounds[0] = append(rounds[0], step)
+		default:
+			rounds[1] = append(rounds[1], step)
 		}
 	}
 	return rounds
 }
 
-// sizeFits reports whether a size is part of the plan of a flow.
+// sizeFits reports whether a size is part of the plan of a flow. What belongs to the thorough probe alone is sent from one source
+// port: it costs the reflector much, and the usual sizes show whether the source port matters.
 func (p *Plan) sizeFits(f *PlannedFlow, s Step) bool {
-	i := slices.IndexFunc(sizes, func(z size) bool { return z.name() == s.Name })
-	return f.Path.Transport == "udp" && (sizes[i].family == 0 || sizes[i].family == f.Path.Family) && (sizes[i].usual || p.thorough)
+	z := sizes[slices.IndexFunc(sizes, func(z size) bool { return z.name() == s.Name })]
+	return f.Path.Transport == "udp" && (z.family == 0 || z.family == f.Path.Family) &&
+		(z.usual || p.thorough && f.Path.SourcePort == alg.Ephemeral)
 }
 
 // large is an INVITE of exactly so many octets, at least 1,000. What gateways look at stands in front, as in the others.
@@ -104,19 +110,23 @@ func (r *runner) sendable(s Step) bool {
 	case s.Datagram.Octets == 0:
 		return true
 	case r.fragments(s) > 1:
-		return s.Datagram.DF == alg.DFClear && !f.lossy && !r.smallerLost(s)
+		return s.Datagram.DF == alg.DFClear && !f.lossy && !r.lostAny(s.Flow, func(o Step) bool {
+			return r.fragments(o) > 1 && o.Datagram.Octets < s.Datagram.Octets
+		})
 	case s.Datagram.DF == alg.DFClear:
-		return f.udp.socket.fragmenting()
+		return f.udp.socket.fragmenting() && r.lostAny(s.Flow, func(o Step) bool {
+			return o.Datagram.Octets == s.Datagram.Octets && o.Datagram.DF == alg.DFSet
+		})
 	}
 	return true
 }
 
-// smallerLost reports that a smaller message in fragments was sent on the flow, and none of its tries arrived.
-func (r *runner) smallerLost(s Step) bool {
+// lostAny reports that a large message of a kind was sent on a flow, and none of its tries arrived.
+func (r *runner) lostAny(flow int, kind func(Step) bool) bool {
 	lost := map[string]bool{} // by step
 	r.ledger.mu.Lock()
 	for _, m := range r.ledger.order {
-		if n := m.step.Datagram.Octets; m.step.Flow == s.Flow && n > 0 && n < s.Datagram.Octets && m.failed == nil && r.fragments(m.step) > 1 {
+		if m.step.Flow == flow && m.step.Datagram.Octets > 0 && m.failed == nil && kind(m.step) {
 			was, known := lost[m.step.Name]
 			lost[m.step.Name] = m.there == nil && (was || !known)
 		}
