@@ -41,8 +41,8 @@ func TestProbeLargeDatagrams(t *testing.T) {
 		{"nothing, thorough", "", []string{"--thorough"}, nil, nil},
 		{"fragments", dropFragments, nil, fragments, fragments},
 		{"fragments, thorough", dropFragments, []string{"--thorough"}, fragments, map[int][]string{
-			4: {"invite-size-1500 of 1500 octets, in fragments, none arrives, while 1472 octets pass"},
-			6: {"invite-size-1500 of 1500 octets, in fragments, none arrives, while 1452 octets pass"},
+			4: {"invite-size-1500 of 1500 octets, in fragments, none arrives, nor any larger one that was sent, while 1472 octets pass"},
+			6: {"invite-size-1500 of 1500 octets, in fragments, none arrives, nor any larger one that was sent, while 1452 octets pass"},
 		}},
 		{"small MTU", smallMTU, []string{"--thorough"}, map[int][]string{
 			4: {
@@ -57,11 +57,11 @@ func TestProbeLargeDatagrams(t *testing.T) {
 			4: {
 				"invite-size-1472 of 1472 octets, in one packet that routers may fragment (DF clear), none arrives, while 1400 octets pass",
 				"invite-size-1472-df of 1472 octets, in one packet that no router may fragment (DF set), none arrives, while 1400 octets pass",
-				"invite-size-1500 of 1500 octets, in fragments, none arrives, while 1400 octets pass",
+				"invite-size-1500 of 1500 octets, in fragments, none arrives, nor any larger one that was sent, while 1400 octets pass",
 			},
 			6: {
 				"invite-size-1452-df of 1452 octets, in one packet that no router may fragment (DF set), none arrives, while 1400 octets pass",
-				"invite-size-1500 of 1500 octets, in fragments, none arrives, while 1400 octets pass",
+				"invite-size-1500 of 1500 octets, in fragments, none arrives, nor any larger one that was sent, while 1400 octets pass",
 			},
 		}},
 	} {
@@ -282,22 +282,30 @@ func unlimited(t *testing.T, lab *netlab.Lab) {
 	}
 }
 
-// TestProbeRefusedInVain shows that ICMP errors for datagrams which arrive all the same, and errors that quote nothing of ours, make
-// no path anything but clean.
+// TestProbeRefusedInVain shows that ICMP errors which come for some datagrams make no path anything but clean, as the others pass:
+// and that an error which waits to be told costs no other datagram.
 func TestProbeRefusedInVain(t *testing.T) {
 	netlab.Require(t)
 	lab := netlab.Up(t, netlab.Plain)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 	unlimited(t, lab)
-	// A copy of each datagram to the port goes to a host that refuses it, with the addresses of the original.
-	lab.Host("isp").NFT(t, `table netdev faults { chain f { type filter hook ingress device "i0" priority 0; udp dport 5060 dup to "i0"; }; }
-table ip faults { chain f { type filter hook forward priority -10; oifname "i0" udp dport 5060 reject with icmp port-unreachable; }; }
-`)
-	lab.Host("rtr").NFT(t, `table inet faults { chain f { type filter hook prerouting priority -300; udp dport 5060 limit rate 100000/second accept; }; }
+	lab.Host("isp").NFT(t, `table inet faults {
+	chain f {
+		type filter hook forward priority -10
+		iifname "i0" udp dport 5060 numgen inc mod 8 == 0 reject with icmpx admin-prohibited
+	}
+}
 `)
 	report, exit := probe(t, lab, url, pin)
-	if got, want := verdicts(report), allPaths(alg.Clean, alg.Clean, 4, 6); exit != 0 || got != want {
-		t.Errorf("exit %d\n%swant 0\n%s", exit, got, want)
+	if got, want := verdicts(report), allPaths(alg.Clean, alg.Clean, 4, 6); exit != 0 || got != want || len(report.Findings) > 0 {
+		t.Errorf("exit %d\n%swant 0\n%s%v", exit, got, want, report.Findings)
+	}
+	refused := map[netip.Addr]bool{}
+	for _, x := range report.Trials {
+		refused[x.By] = true
+	}
+	if !refused[netlab.ISPAddr] || !refused[netlab.ISPAddr6] {
+		t.Errorf("refused by %v", refused)
 	}
 }
 

@@ -34,6 +34,9 @@ var sizes = []size{
 	{8000, alg.DFClear, 0, false},
 }
 
+// leastFragmented is the smallest size that the default probe sends in fragments.
+const leastFragmented = 1600
+
 const sizePrefix = "invite-size-"
 
 // name is that of the step, "invite-size-1472-df".
@@ -52,18 +55,18 @@ func (s size) trait() string {
 	return fmt.Sprintf("%d octets, which may be fragmented", s.octets)
 }
 
-// sizeRounds are the sizes as steps: first what fits into one packet of the usual size, then the same with DF clear where it was
-// lost with DF set, then what needs fragments, one by one: where they get lost the smallest shows it, and the larger ones are not
-// sent.
+// sizeRounds are the sizes as steps: first what fits into one packet of the usual size and the least that does not, then the same
+// with DF clear where it was lost with DF set, then what needs fragments, one by one: where they get lost the smallest shows it, and
+// the larger ones are not sent.
 func sizeRounds() [][]Step {
 	rounds := make([][]Step, 2)
 	for _, s := range sizes {
 		step := Step{Name: s.name(), Shape: alg.ShapeLocal, Trait: s.trait(), Datagram: alg.Datagram{Octets: s.octets, DF: s.df}}
 		switch {
+		case s.df == alg.DFSet || s.octets == leastFragmented:
+			rounds[0] = append(rounds[0], step)
 		case alg.Fragments(s.octets, 4, 0) > 1:
 			rounds = append(rounds, []Step{step})
-		case s.df == alg.DFSet:
-			rounds[0] = append(rounds[0], step)
 		default:
 			rounds[1] = append(rounds[1], step)
 		}
