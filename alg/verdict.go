@@ -325,7 +325,7 @@ func (j *caseJudge) lossFinding(rule *Rule, at side, steps []*step) {
 				name = x
 			}
 			field := ""
-			if s.breaks != "" || s.trait != "" {
+			if s.breaks != "" || s.trait != "" || s.datagram().Octets > 0 {
 				field = s.name
 			}
 			f, fresh := j.finding(rule, at.path, directionOf(at.outbound), name, field)
