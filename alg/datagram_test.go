@@ -78,11 +78,13 @@ func TestLargeDatagrams(t *testing.T) {
 			}, Clean, "", "of 1600 octets, in fragments, none arrives, nor any larger one that was sent, while 1472 octets pass", "large-datagrams-lost",
 		},
 		{
-			"lost with DF set", []at{{mainFlow, 1472, 1, DFSet, true}, {controlFlow, 1472, 1, DFSet, true}, {mainFlow, 1472, 1, DFClear, false}, {controlFlow, 1472, 1, DFClear, false}},
+			"lost with DF set",
+			[]at{{mainFlow, 1472, 1, DFSet, true}, {controlFlow, 1472, 1, DFSet, true}, {mainFlow, 1472, 1, DFClear, false}, {controlFlow, 1472, 1, DFClear, false}},
 			Clean, "", "of 1472 octets, in one packet that no router may fragment (DF set), none arrives", "large-datagrams-lost",
 		},
 		{
-			"lost on one port", []at{{mainFlow, 1600, 2, DFClear, true}, {controlFlow, 1600, 2, DFClear, false}},
+			"lost on one port",
+			[]at{{mainFlow, 1600, 2, DFClear, true}, {controlFlow, 1600, 2, DFClear, false}},
 			Dropped, "invite-size-1600clear is dropped here", "a valid message is dropped", "message-dropped",
 		},
 		{"no control", []at{{mainFlow, 1600, 2, DFClear, true}}, Untested, "without a control port that proves nothing", "", ""},

@@ -17,6 +17,9 @@ const (
 	originICMP, originICMP6 = 2, 3
 )
 
+// socketLimits says what the system cannot do, for the report.
+const socketLimits = ""
+
 // prepareSocket asks for ICMP errors, and reports what the system can do.
 func prepareSocket(raw syscall.RawConn, v6 bool) (df, errs bool) {
 	errs = setInt(raw, v6, syscall.IP_RECVERR, syscall.IPV6_RECVERR, 1) == nil

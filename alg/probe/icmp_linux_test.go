@@ -47,27 +47,33 @@ var controls = []struct {
 }{
 	{
 		control(syscall.IPPROTO_IP, syscall.IP_RECVERR, originICMP, 3, 3, 0, inet("198.51.100.1")),
-		icmpError{by: netip.MustParseAddr("198.51.100.1"), reason: "port unreachable"}, true,
+		icmpError{by: netip.MustParseAddr("198.51.100.1"), reason: "port unreachable"},
+		true,
 	},
 	{
 		control(syscall.IPPROTO_IP, syscall.IP_RECVERR, originICMP, 3, 13, 0, inet("10.0.0.1")),
-		icmpError{by: netip.MustParseAddr("10.0.0.1"), reason: "administratively prohibited"}, true,
+		icmpError{by: netip.MustParseAddr("10.0.0.1"), reason: "administratively prohibited"},
+		true,
 	},
 	{
 		control(syscall.IPPROTO_IP, syscall.IP_RECVERR, originICMP, 3, 4, 1400, inet("10.0.0.1")),
-		icmpError{by: netip.MustParseAddr("10.0.0.1"), reason: "fragmentation needed", tooBig: true, nextMTU: 1400}, true,
+		icmpError{by: netip.MustParseAddr("10.0.0.1"), reason: "fragmentation needed", tooBig: true, nextMTU: 1400},
+		true,
 	},
 	{
 		control(syscall.IPPROTO_IPV6, syscall.IPV6_RECVERR, originICMP6, 1, 1, 0, inet("fd00:10::1")),
-		icmpError{by: netip.MustParseAddr("fd00:10::1"), reason: "administratively prohibited"}, true,
+		icmpError{by: netip.MustParseAddr("fd00:10::1"), reason: "administratively prohibited"},
+		true,
 	},
 	{
 		control(syscall.IPPROTO_IPV6, syscall.IPV6_RECVERR, originICMP6, 2, 0, 1280, inet("fd00:10::1")),
-		icmpError{by: netip.MustParseAddr("fd00:10::1"), reason: "packet too big", tooBig: true, nextMTU: 1280}, true,
+		icmpError{by: netip.MustParseAddr("fd00:10::1"), reason: "packet too big", tooBig: true, nextMTU: 1280},
+		true,
 	},
 	{
 		control(syscall.IPPROTO_IP, syscall.IP_RECVERR, originICMP, 3, 77, 0, nil),
-		icmpError{reason: "ICMP type 3 code 77"}, true,
+		icmpError{reason: "ICMP type 3 code 77"},
+		true,
 	},
 	{control(syscall.IPPROTO_IP, syscall.IP_RECVERR, 1, 3, 4, 1500, nil), icmpError{}, false}, // the computer's own
 	{control(syscall.SOL_SOCKET, syscall.SO_TIMESTAMP, originICMP, 3, 3, 0, nil), icmpError{}, false},

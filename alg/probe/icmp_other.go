@@ -10,6 +10,8 @@ import (
 // Systems other than Linux do not tell an ordinary program who sent an ICMP error, or which datagram it is about, and what they
 // set DF to is their choice.
 
+const socketLimits = "this system does not tell a program who refuses a datagram, and chooses itself whether routers may fragment it"
+
 func prepareSocket(syscall.RawConn, bool) (df, errs bool) { return false, false }
 
 func setDF(syscall.RawConn, bool, string) error {

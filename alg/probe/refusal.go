@@ -18,7 +18,10 @@ type refusedError struct {
 	err    error
 }
 
-func (e *refusedError) Error() string {
+func (e *refusedError) Error() string { return e.err.Error() }
+
+// why says in a few words how it was refused, and by whom.
+func (e *refusedError) why() string {
 	if e.reason == "" {
 		return "it is refused with a reset"
 	}

@@ -200,7 +200,7 @@ func connectReason(err error) string {
 	refused := (*refusedError)(nil)
 	switch {
 	case errors.As(err, &refused):
-		return refused.Error()
+		return refused.why()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "it is refused"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
