@@ -372,3 +372,33 @@ func TestProbeBanned(t *testing.T) {
 		})
 	}
 }
+
+// TestProbeSTUN shows that a firewall which keeps STUN off the SIP port, and lets it through elsewhere, is found, and that a
+// keepalive for which a firewall shuts the port is found by what comes behind it.
+func TestProbeSTUN(t *testing.T) {
+	netlab.Require(t)
+	for _, tc := range []struct{ name, rule, field string }{
+		{"stun", "iifname \"i0\" udp dport 5060 @th,96,32 0x2112a442 drop", "stun"},
+		{
+			"keepalive", "iifname \"i0\" udp dport 5060 udp length 12 update @shut { ip saddr timeout 50ms } drop\n" +
+				"iifname \"i0\" udp dport 5060 ip saddr @shut drop", "options-keepalive",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			lab := netlab.Up(t, netlab.Plain)
+			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
+			lab.Host("isp").NFT(t, "table ip faults {\nset shut { type ipv4_addr; flags timeout; }\nchain f {\ntype filter hook forward priority 0\n"+tc.rule+"\n}\n}\n")
+			report, exit := probe(t, lab, url, pin)
+			found := false
+			for _, f := range report.Findings {
+				found = found || f.Field == tc.field
+				if f.ID != "message-dropped" || f.Transport != "udp" || f.Port != 5060 || tc.field == "stun" && f.Field != "stun" {
+					t.Errorf("finding %s %s %s", f.ID, f.Path(), f.Field)
+				}
+			}
+			if exit != 1 || !found || report.Paths[0].Outbound != alg.Dropped {
+				t.Errorf("exit %d, %s (%s), %+v", exit, report.Paths[0].Outbound, report.Paths[0].Reason, report.Findings)
+			}
+		})
+	}
+}
