@@ -113,6 +113,7 @@ type Pair struct {
 	Trait    string    `json:"trait,omitempty"`   // what is odd about the message, "a host name in c="
 	Breaks   string    `json:"breaks,omitempty"`  // the rule that the message breaks on purpose, "RFC 3261 8.1.1: no CSeq"
 	Control  int       `json:"control,omitempty"` // the pair of the same step on the control port
+	Datagram Datagram  `json:"datagram,omitzero"` // of a message that was sent for its size
 	Inside   *Sighting `json:"inside"`
 	Outside  *Sighting `json:"outside"`
 }
@@ -144,6 +145,8 @@ const (
 	TrialStep    = "step"    // a planned message was not sent
 	TrialConnect = "connect" // a TCP connection came about or did not
 	TrialTLS     = "tls"     // a TLS handshake came about, or did not
+	TrialRefused = "refused" // an ICMP error came for a datagram that was sent
+	TrialBan     = "ban"     // from one message on nothing that was sent arrived
 	TrialH245    = "h245"    // the connection for H.245 that a call announced came about or did not
 	TrialMedia   = "media"   // media of a call arrived, some of it or all, or did not
 	TrialPinhole = "pinhole" // a datagram from outside came in to a port from which nothing was ever sent, or did not
@@ -158,6 +161,8 @@ type Trial struct {
 	Dst     netip.AddrPort `json:"dst"`
 	At      time.Time      `json:"at"`
 	Outcome Outcome        `json:"outcome"`
+	By      netip.Addr     `json:"by,omitzero"`    // who refused it, where the system tells
+	Step    string         `json:"step,omitempty"` // of kind ban: what was sent last before it
 	Detail  string         `json:"detail,omitempty"`
 	TLS     *TLS           `json:"tls,omitempty"` // of kind tls: the handshake, as far as it came
 	Media   *Media         `json:"media,omitempty"`
@@ -168,8 +173,10 @@ type Trial struct {
 // judged reports that a trial that failed has a verdict or a finding of its own: it leaves no doubt about others.
 func (t *Trial) judged() bool {
 	switch t.Kind {
-	case TrialConnect, TrialTLS, TrialH245, TrialMedia, TrialPinhole, TrialBinding:
+	case TrialConnect, TrialTLS, TrialH245, TrialRefused, TrialMedia, TrialPinhole, TrialBinding:
 		return true
+	case TrialBan:
+		return t.Step != ""
 	}
 	return false
 }

@@ -135,6 +135,7 @@ type caseJudge struct {
 	*Judge
 	c     *Case
 	flows map[int]*Flow
+	all   []*step
 	loss  map[bool]float64 // by Pair.Outbound, measured on the control flows
 	seen  map[bool]bool    // something arrived there: loss is a measure
 
@@ -182,6 +183,7 @@ func (j *caseJudge) judge() ([]PathResult, []*step) {
 		add(j.c.Trials[i].Path)
 	}
 	steps := j.steps()
+	j.all = steps
 	j.measureLoss(steps)
 	j.untouchedSplits(steps)
 
@@ -194,6 +196,14 @@ func (j *caseJudge) judge() ([]PathResult, []*step) {
 		r.Inbound, in = j.verdict(side{p, false}, steps)
 		if why := j.noH245(p); why != "" && !r.Outbound.Interference() {
 			r.Outbound, out = Blocked, why
+		}
+		j.largeDatagrams(p)
+		if why := j.banned(p); why != "" {
+			r.Outbound = r.Outbound.Worse(Inspected)
+			if out != "" {
+				why += "; before that: " + out
+			}
+			out = why
 		}
 		reasons = appendReason(reasons, Outbound, out)
 		reasons = appendReason(reasons, Inbound, in)
@@ -255,6 +265,9 @@ func (j *caseJudge) steps() []*step {
 		p := &j.c.Pairs[i]
 		flow, ok := j.flows[p.Flow]
 		if !ok {
+			continue
+		}
+		if j.lostToBan(p, flow.Path) {
 			continue
 		}
 		k := key{side{flow.Path, p.Outbound}, p.Step, p.Shape}

@@ -37,6 +37,18 @@ func TriesOn(transport string, q float64) int {
 	return n
 }
 
+// Fragmented is the loss of messages that travel in so many packets, when a share q of all packets is lost: one of them is
+// enough.
+func Fragmented(q float64, packets int) float64 {
+	if packets <= 1 {
+		return q
+	}
+	return 1 - math.Pow(1-q, float64(packets))
+}
+
+// MostFragmentLoss is the loss above which messages in fragments are not sent at all: they would tell nothing.
+const MostFragmentLoss = 0.1
+
 // StallTime is how long a message on TCP must be waited for, beside the round trips, before it counts as stalled: long
 // enough for the first two retransmissions of a sender whose shortest time-out is 200 ms.
 const StallTime = 800 * time.Millisecond

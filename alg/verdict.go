@@ -15,8 +15,9 @@ func (j *caseJudge) measureLoss(steps []*step) {
 	j.control = map[side]bool{}
 	sides := map[side]*count{}
 	for _, s := range steps {
-		// A message that breaks the rules may be dropped for that on any port; it measures nothing.
-		if !s.path.Control || s.breaks != "" || s.isVariant() {
+		// A message that breaks the rules may be dropped for that on any port; it measures nothing. Nor does one that may be
+		// lost for its size, nor a variant of what is dropped.
+		if !s.path.Control || s.breaks != "" || s.datagram().Octets > 0 || s.isVariant() {
 			continue
 		}
 		c := sides[s.side]
@@ -81,7 +82,7 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 	var delivered, lost int
 	for _, s := range steps {
 		delivered += s.delivered
-		if s.breaks == "" { // others can be dropped for what they are
+		if s.breaks == "" && s.datagram().Octets == 0 { // others can be dropped for what they are
 			lost += s.lost
 		}
 	}
@@ -198,8 +199,15 @@ func (j *caseJudge) silent(at side, steps []*step, lost int, elsewhere bool) (Ve
 	case at.path.Control:
 		return Blocked, "nothing arrives on this port"
 	}
+	before := len(j.findings)
 	j.lossFinding(&portBlocked, at, steps)
 	reason := fmt.Sprintf("nothing arrives on this port in %d tries", lost)
+	if why := j.refusals(at.path); why != "" && at.outbound {
+		reason += ", " + why
+		for _, f := range j.findings[before:] {
+			f.Summary += "; " + why
+		}
+	}
 	switch tried, works := j.controlSide(at); {
 	case works:
 		return Blocked, reason + ", while the control port works"
@@ -222,7 +230,10 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 	case s.lost == 0:
 		return Untested, "it is not known whether " + s.name + " arrived"
 	}
-	q := j.loss[s.outbound]
+	if j.pathDrops(s) {
+		return Clean, "" // see largeDatagrams
+	}
+	q := j.lossOf(s)
 	need := TriesOn(s.path.Transport, q)
 	control, tried := j.controlOf(s)
 	what := s.name
@@ -316,7 +327,7 @@ func (j *caseJudge) lossFinding(rule *Rule, at side, steps []*step) {
 				name = x
 			}
 			field := ""
-			if s.breaks != "" || s.trait != "" {
+			if s.breaks != "" || s.trait != "" || s.datagram().Octets > 0 {
 				field = s.name
 			}
 			f, fresh := j.finding(rule, at.path, directionOf(at.outbound), name, field)

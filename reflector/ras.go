@@ -83,9 +83,14 @@ func (g *gatekeeper) timeToLive() uint32 {
 }
 
 // takesRAS says whether a datagram is RAS: all are on its own port, and on the neutral one those that do not begin as SIP
-// does.
+// does and are no STUN, which phones send between SIP messages (RFC 5626 3.5.2).
 func (svc *service) takesRAS(datagram []byte) bool {
-	return svc.ras != nil && (svc.service == wire.ServiceRAS || kindOf(datagram[0]) != kindText)
+	return svc.ras != nil && (svc.service == wire.ServiceRAS || kindOf(datagram[0]) != kindText && !isSTUN(datagram))
+}
+
+// isSTUN tells STUN by its magic cookie and the two zero bits before it (RFC 8489 6.3).
+func isSTUN(datagram []byte) bool {
+	return len(datagram) >= 20 && datagram[0]&0xc0 == 0 && string(datagram[4:8]) == "\x21\x12\xa4\x42"
 }
 
 // answer returns the answer to a datagram in the protocol that it speaks, or the reason for which there is none.

@@ -283,10 +283,11 @@ func TestReceipts(t *testing.T) {
 				add(&wantInside, f.Inside, p.Inside)
 				add(&wantOutside, f.Outside, p.Outside)
 			}
-			same(t, "inside", wantInside, render(inside.Datagrams(t), func(d netlab.Datagram) string {
+			same(t, "inside", wantInside, render(slices.DeleteFunc(inside.Datagrams(t), keepalive), func(d netlab.Datagram) string {
 				return fmt.Sprintf("%v > %v %q", d.Src, d.Dst, d.Payload)
 			}))
-			same(t, "outside", wantOutside, render(outside.Datagrams(t), func(d netlab.Datagram) string {
+			// Keepalives of two line ends have no room for a number: they are not in the report.
+			same(t, "outside", wantOutside, render(slices.DeleteFunc(outside.Datagrams(t), keepalive), func(d netlab.Datagram) string {
 				return fmt.Sprintf("%v > %v %q", d.Src, d.Dst, d.Payload)
 			}))
 			for _, side := range []struct {
@@ -309,6 +310,8 @@ func TestReceipts(t *testing.T) {
 		})
 	}
 }
+
+func keepalive(d netlab.Datagram) bool { return string(d.Payload) == "\r\n\r\n" }
 
 func render[T any](list []T, text func(T) string) []string {
 	var out []string
@@ -417,7 +420,7 @@ func TestProbeIsWellFormed(t *testing.T) {
 	}
 	seen := 0
 	for _, p := range report.Evidence.Pairs {
-		if p.Inside != nil {
+		if p.Inside != nil && p.Step != "stun" {
 			seen++
 		}
 	}

@@ -30,7 +30,7 @@ func (r *runner) tallies() map[*flow]*tally {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
 	for _, m := range r.ledger.order {
-		if m.step.Breaks != "" || m.step.Role == alg.RoleCause || m.failed != nil {
+		if m.step.Breaks != "" || m.step.Role == alg.RoleCause || m.step.Datagram.Octets > 0 || m.failed != nil {
 			continue
 		}
 		t := out[m.link.flow]
@@ -62,6 +62,20 @@ func (r *runner) tallies() map[*flow]*tally {
 // nothing arrives at all is closed, not lossy.
 func (r *runner) need(tallies map[*flow]*tally, like *flow) int {
 	transport := like.plan.Path.Transport
+	worst := r.worstLoss(tallies, like)
+	if worst == 0 {
+		return alg.TriesUnmeasured(transport)
+	}
+	if n := alg.TriesOn(transport, worst); n > 0 {
+		// Some more than it takes now: what is lost later raises the estimate by which the judge counts.
+		return n + alg.TriesOn(transport, 1e-3)
+	}
+	return maxTries // too lossy to prove anything, as far as a few messages tell: more of them may get through
+}
+
+// worstLoss is the loss measured so far on the control flows like f, that of the worse direction; 0 if there is no measure.
+func (r *runner) worstLoss(tallies map[*flow]*tally, like *flow) float64 {
+	transport := like.plan.Path.Transport
 	var all tally
 	for f, t := range tallies {
 		if p := f.plan.Path; !p.Control || p.Proto != like.plan.Path.Proto || p.Transport != transport || p.Family != like.plan.Path.Family {
@@ -83,14 +97,7 @@ func (r *runner) need(tallies map[*flow]*tally, like *flow) int {
 	if all.replied > 0 {
 		worst = max(worst, alg.LossEstimate(all.replied-all.answered, all.replied))
 	}
-	if worst == 0 {
-		return alg.TriesUnmeasured(transport)
-	}
-	if n := alg.TriesOn(transport, worst); n > 0 {
-		// Some more than it takes now: what is lost later raises the estimate by which the judge counts.
-		return n + alg.TriesOn(transport, 1e-3)
-	}
-	return maxTries // too lossy to prove anything, as far as a few messages tell: more of them may get through
+	return worst
 }
 
 // connects is how many attempts to connect must fail on a flow, as the judge asks for; 0 if nothing can be proven.
@@ -145,6 +152,11 @@ func (r *runner) lastReceipts(ctx context.Context) {
 	all, after := slices.Clone(r.ledger.order), r.ledger.after
 	r.ledger.mu.Unlock()
 	r.ledger.await(ctx, all, r.patience("udp"))
+	if r.offline {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, goodbye+4*r.rtt)
+		defer cancel()
+	}
 	asked := time.Now()
 	receipts, err := r.session.Receipts(ctx, after, 0)
 	if err != nil {
@@ -302,6 +314,9 @@ func (r *runner) evidence() alg.Evidence {
 		p := alg.Pair{
 			ID: len(e.Pairs) + 1, Flow: at.ID, Seq: seq, Try: try, Outbound: outbound,
 			Step: s.Name, Shape: s.Shape, Role: s.Role, Trait: s.Trait, Breaks: s.Breaks, Inside: inside, Outside: outside,
+		}
+		if outbound {
+			p.Datagram = r.datagram(s)
 		}
 		e.Pairs = append(e.Pairs, p)
 		if k := keyOf(&p, at); at.Path.Control && (control[k] == 0 || p.Delivered()) {

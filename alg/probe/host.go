@@ -25,6 +25,9 @@ func (s System) Notes(addr netip.Addr) []string {
 	if name := ProxyVariable(os.Getenv); name != "" {
 		notes = append(notes, name+" is set and was not used: SIP does not go through an HTTP proxy, and the reflector is asked directly unless --proxy is given")
 	}
+	if socketLimits != "" {
+		notes = append(notes, socketLimits)
+	}
 	return notes
 }
 

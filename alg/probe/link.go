@@ -20,6 +20,10 @@ type flow struct {
 	mapped netip.AddrPort // the source that the reflector saw last
 	nonce  string         // what the reflector's answers call themselves by; sent back, it proves the source address
 
+	mtu   int        // of the interface that it is sent from; 0 if not known
+	lossy bool       // messages in fragments are not worth sending
+	shut  *alg.Trial // since when nothing arrives any more
+
 	gatekeeper  gatekeeper
 	connected   int   // tcp: connections that came about
 	unconnected int   // tcp: connections that did not come about
@@ -31,6 +35,7 @@ type link struct {
 	alg.Flow
 	flow   *flow
 	packet net.PacketConn // udp
+	socket *datagrams     // udp: its sending side
 	stream net.Conn       // tcp, or what TLS makes of it
 	tls    *alg.TLS       // of TLS: the handshake; the ledger's lock
 	began  time.Time
@@ -52,13 +57,9 @@ func (l *link) ordered() bool { return l.Proto() == alg.ProtoH323 || l.Proto() =
 
 func (l *link) local() netip.AddrPort { return l.Inside[0] }
 
-// send writes a message and returns where it begins in the stream of its direction, 0 for a datagram. Over TCP it can be cut
-// after so many octets: the parts are then sent splitPause apart, each in a segment of its own.
+// send writes a message to a connection and returns where it begins in the stream of its direction. It can be cut after so many
+// octets: the parts are then sent splitPause apart, each in a segment of its own.
 func (l *link) send(raw []byte, cuts ...int) (off int, err error) {
-	if l.packet != nil {
-		_, err = l.packet.WriteTo(raw, net.UDPAddrFromAddrPort(l.Inside[1]))
-		return 0, err
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	off = l.written
@@ -103,6 +104,7 @@ func (l *link) abort() {
 type socket struct {
 	conn  net.PacketConn
 	local netip.AddrPort
+	out   *datagrams
 }
 
 // openSocket binds a source port at an address.
@@ -116,7 +118,7 @@ func openSocket(ctx context.Context, network Network, local netip.Addr, port alg
 		conn.Close()
 		return nil, err
 	}
-	return &socket{conn: conn, local: addr}, nil
+	return &socket{conn: conn, local: addr, out: newDatagrams(conn, addr.Addr().Is6())}, nil
 }
 
 // read hands every datagram that arrives to take until the socket is closed. An ICMP error that the system reports for a
@@ -129,6 +131,7 @@ func (s *socket) read(take func(raw []byte, at time.Time)) {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
+			s.out.drain()
 			time.Sleep(pace) // an error that stays must not make this spin
 			continue
 		}

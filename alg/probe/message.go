@@ -111,6 +111,9 @@ func (t *template) compose(step string) []byte {
 	if isCause(step) {
 		return t.cause(step)
 	}
+	if after(step) != "" {
+		return t.options()
+	}
 	panic("probe: no template for step " + step)
 }
 

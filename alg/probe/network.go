@@ -20,7 +20,7 @@ type System struct{}
 
 // DialContext implements [Network].
 func (System) DialContext(ctx context.Context, network, local, address string) (net.Conn, error) {
-	d := net.Dialer{Control: reuse}
+	d, refused := newDialer()
 	if local != "" {
 		addr, err := netip.ParseAddrPort(local)
 		if err != nil {
@@ -32,7 +32,8 @@ func (System) DialContext(ctx context.Context, network, local, address string) (
 			d.LocalAddr = net.TCPAddrFromAddrPort(addr)
 		}
 	}
-	return d.DialContext(ctx, network, address)
+	conn, err := d.DialContext(ctx, network, address)
+	return conn, refused(err)
 }
 
 // ListenPacket implements [Network].

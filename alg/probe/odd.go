@@ -37,9 +37,7 @@ var odds = []odd{
 		return t.outside("NOFIXUP", nil, "")
 	}},
 	{name: "long-uri", trait: "a Request-URI of more than 255 octets", compose: (*template).longURI},
-	{name: "long-header", trait: "a header line of more than 1,024 octets", compose: func(t *template) []byte {
-		return t.outside("OPTIONS", []sip.Field{{Name: "X-Canary", Value: strings.Repeat("n", 1025)}}, "")
-	}},
+	{name: "long-header", trait: "a header line of more than 1,024 octets", compose: (*template).longHeader},
 	{name: "invite-host-c", trait: "a host name in c= (RFC 8866 5.7)", invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp(t.address(), "IN "+t.family()+" media.example.net", t.audio(t.media)))
 	}},
@@ -73,6 +71,8 @@ var odds = []odd{
 	{name: "invite-no-length", trait: "no Content-Length (RFC 3261 18.3)", invite: true, udpOnly: true, compose: func(t *template) []byte {
 		return without(t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media))), "Content-Length")
 	}},
+	{name: "stun", trait: "a STUN Binding request", usual: true, udpOnly: true, compose: (*template).stun},
+	{name: stepKeepalive, trait: "an OPTIONS behind a keepalive of two line ends (RFC 5626)", usual: true, udpOnly: true, compose: (*template).options},
 	{name: "garbage", trait: "octets that are no SIP", udpOnly: true, compose: func(t *template) []byte {
 		return []byte("nofixup " + t.tag.String() + " \x00\xfe\xff")
 	}},
@@ -174,6 +174,20 @@ func (t *template) longURI() []byte {
 	raw := t.options()
 	end := strings.Index(string(raw), " SIP/2.0")
 	return slices.Concat(raw[:end], []byte(";nofixup="+strings.Repeat("n", 256)), raw[end:])
+}
+
+// longHeader has few other headers, and short ones: the message must not need fragments, which are another question.
+func (t *template) longHeader() []byte {
+	return sip.Compose(nil, "OPTIONS "+t.user()+" SIP/2.0", []sip.Field{
+		{Name: "Via", Value: t.via()},
+		{Name: "From", Value: "<" + t.scheme() + "nofixup@nofixup.invalid>;tag=" + t.fromTag()},
+		{Name: "To", Value: "<" + t.user() + ">"},
+		{Name: "Call-ID", Value: t.tag.String()},
+		{Name: "CSeq", Value: "1 OPTIONS"},
+		{Name: "Max-Forwards", Value: "70"},
+		{Name: "X-Canary", Value: strings.Repeat("n", 1025-len("X-Canary: "))},
+		{Name: "Content-Length", Value: "0"},
+	}, nil)
 }
 
 // without takes a header line out.

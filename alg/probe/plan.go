@@ -48,6 +48,8 @@ type Step struct {
 	Trait  string // what is odd about the message
 	Breaks string // the rule that the message breaks on purpose
 	Script bool   // several messages that follow from each other, each with a name of its own
+
+	Datagram alg.Datagram // of a message that is sent for its size: how large it is, and DF
 }
 
 // Names of the steps of SIP, as they appear in the evidence.
@@ -144,10 +146,17 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 		alg.ProtoSIP:  valid,
 		alg.ProtoH323: {{Name: stepSetup, Shape: alg.ShapeNone, Script: true}},
 	})
-	// What breaks the rules comes last: it can get the client banned.
-	p.round("broken messages", stepsOf{
-		alg.ProtoSIP: append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, invalid...),
-	})
+	for _, steps := range sizeRounds() {
+		if steps := p.spread(stepsOf{alg.ProtoSIP: steps}); len(steps) > 0 {
+			p.Rounds = append(p.Rounds, Round{Name: "sizes", Steps: steps})
+		}
+	}
+	// What breaks the rules comes last, one by one: it can get the client banned.
+	for _, s := range append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, invalid...) {
+		if steps := p.spread(stepsOf{alg.ProtoSIP: {s}}); len(steps) > 0 {
+			p.Rounds = append(p.Rounds, Round{Name: "broken messages", Steps: steps})
+		}
+	}
 	shapes := []string{alg.ShapeLocal}
 	for _, a := range opts.ViaAddresses {
 		shapes = append(shapes, shapeVia(a))
@@ -290,6 +299,9 @@ func (p *Plan) spread(steps stepsOf) []Step {
 				continue
 			}
 			if o, ok := oddOf(s.Name); ok && !o.belongs(f.Path.Transport, p.thorough) {
+				continue
+			}
+			if s.Datagram.Octets > 0 && !p.sizeFits(&f, s) {
 				continue
 			}
 			s.Flow, s.Role = i, alg.RoleProbe

@@ -99,6 +99,7 @@ type runner struct {
 	soFar   alg.Overall
 	left    time.Duration // what the rounds that have not begun take, by the estimate
 	reserve int           // messages kept for the end
+	offline bool          // HTTPS does not work any more
 
 	mu      sync.Mutex
 	number  uint32
@@ -167,6 +168,9 @@ func (r *runner) bind(ctx context.Context) error {
 			r.local = local
 		}
 		f := &flow{plan: p, local: local}
+		if d, ok := r.cfg.Network.(describer); ok {
+			_, f.mtu = d.Interface(local)
+		}
 		r.flows[i] = f
 		if p.Path.Transport != "udp" {
 			continue
@@ -180,6 +184,7 @@ func (r *runner) bind(ctx context.Context) error {
 			} else {
 				sockets[k] = s
 				r.sockets = append(r.sockets, s)
+				s.out.refused = func(e icmpError) { r.refused(s.out, e) }
 			}
 		}
 		if err := failed[k]; err != nil {
@@ -188,7 +193,7 @@ func (r *runner) bind(ctx context.Context) error {
 			continue
 		}
 		f.udp = r.newLink(f, sockets[k].local)
-		f.udp.packet = sockets[k].conn
+		f.udp.packet, f.udp.socket = sockets[k].conn, sockets[k].out
 	}
 	if len(r.trials) == 0 && !slices.ContainsFunc(r.flows, func(f *flow) bool { return f != nil }) {
 		if noRoute != nil {
@@ -294,12 +299,22 @@ func (r *runner) work(ctx context.Context) {
 	}
 	r.reserve = min(farewell, r.session.Grant.Budget.Messages/8)
 	r.left = r.plan.Estimate(r.rtt)
+	broken := false
 	for _, round := range r.plan.Rounds {
 		if ctx.Err() != nil {
 			break
 		}
 		r.left -= r.plan.duration(round.Steps, r.rtt)
+		if round.breaking() && !broken {
+			// Should a ban reach as far as HTTPS, what was sent up to here is known.
+			broken = true
+			r.lastReceipts(ctx)
+		}
+		r.tooLossy(round)
 		r.round(ctx, round)
+		if round.breaking() {
+			r.recheck(ctx, round)
+		}
 		r.soFar = r.judge(r.evidence()).Report().Verdict
 	}
 	r.narrow(ctx)
@@ -382,7 +397,7 @@ func (r *runner) round(ctx context.Context, round Round) {
 
 // tries is how often a step is sent at the most.
 func (r *runner) tries(tallies map[*flow]*tally, s Step) int {
-	need := min(r.need(tallies, r.flows[s.Flow]), maxTries)
+	need := min(r.needOf(tallies, s), maxTries)
 	if s.Role == alg.RoleCause {
 		return min(need, causeTries)
 	}
@@ -408,6 +423,8 @@ func (r *runner) ready(s Step) bool {
 	mapped := f.mapped
 	r.ledger.mu.Unlock()
 	switch {
+	case f.shut != nil || !r.sendable(s):
+		return false
 	case s.Name == stepDeregister:
 		return r.registration(f, s.Shape) != nil
 	case s.Name == stepARQ || s.Name == stepURQ:

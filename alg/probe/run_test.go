@@ -83,6 +83,13 @@ func paths(outbound, inbound alg.Verdict) string {
 var (
 	allClean  = paths(alg.Clean, alg.Clean)
 	rewritten = paths(alg.Altered, alg.Altered)
+	// Where more than a tenth of all messages gets lost, large ones are not sent.
+	lossy = strings.NewReplacer(
+		"udp/5060 from 5060: clean clean", "udp/5060 from 5060: untested untested",
+		"udp/5060 from ephemeral: clean clean", "udp/5060 from ephemeral: untested untested",
+		"udp/15060 from 5060: clean clean", "udp/15060 from 5060: untested untested",
+		"udp/15060 from ephemeral: clean clean", "udp/15060 from ephemeral: untested untested",
+	).Replace(allClean)
 )
 
 func TestRun(t *testing.T) {
@@ -95,7 +102,7 @@ func TestRun(t *testing.T) {
 		{"none", fixup.Config{Latency: 10 * time.Millisecond}, allClean, 5 * time.Second},
 		{"no NAT", fixup.Config{Latency: 10 * time.Millisecond, NoNAT: true}, allClean, 5 * time.Second},
 		{"linux", fixup.Config{Style: "linux", Latency: 10 * time.Millisecond}, rewritten, 15 * time.Second},
-		{"loss", fixup.Config{Latency: 10 * time.Millisecond, Loss: 0.2, Seed: 1}, allClean, 30 * time.Second},
+		{"loss", fixup.Config{Latency: 10 * time.Millisecond, Loss: 0.2, Seed: 1}, lossy, 30 * time.Second},
 		{"far away", fixup.Config{Latency: 400 * time.Millisecond}, allClean, 120 * time.Second},
 		{"linux with loss", fixup.Config{Style: "linux", Loss: 0.05, Seed: 2}, rewritten, 30 * time.Second},
 	} {

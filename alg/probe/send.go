@@ -121,8 +121,14 @@ func (r *runner) dial(ctx context.Context, f *flow, s Step, try int) *link {
 		r.mu.Unlock()
 		return l
 	}
+	refused := (*refusedError)(nil)
 	switch {
 	case ctx.Err() != nil:
+	case errors.As(err, &refused): // IPv6 says EACCES where somebody else prohibits it
+		r.mu.Lock()
+		f.unconnected++
+		r.mu.Unlock()
+		r.refusedTrial(f, err)
 	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EINVAL):
 		r.mu.Lock()
 		f.refused = errors.New(socketReason(f.plan.Path.SourcePort, err))
@@ -134,7 +140,7 @@ func (r *runner) dial(ctx context.Context, f *flow, s Step, try int) *link {
 		if failed := (*handshakeError)(nil); errors.As(err, &failed) {
 			r.handshakeFailed(f, failed)
 		} else {
-			r.trial(alg.TrialConnect, f.plan, f.local, connectReason(err))
+			r.refusedTrial(f, err)
 		}
 	}
 	return nil
@@ -191,7 +197,10 @@ func isReset(err error) bool {
 // connectReason says in a few words why a connection did not come about.
 func connectReason(err error) string {
 	var timeout net.Error
+	refused := (*refusedError)(nil)
 	switch {
+	case errors.As(err, &refused):
+		return refused.why()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "it is refused"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
@@ -290,7 +299,13 @@ func (r *runner) one(ctx context.Context, l *link, s Step, try int) *sent {
 		t.call = call.number
 		t.cseq = try + 1
 	}
-	m.raw = t.compose(s.Name)
+	if n := s.Datagram.Octets; n > 0 {
+		t.media = r.ports.take(2)
+		m.invite = true
+		m.raw = t.large(n)
+	} else {
+		m.raw = t.compose(s.Name)
+	}
 	r.transmit(m)
 	return m
 }
@@ -332,7 +347,7 @@ func (r *runner) transmit(m *sent, more ...*sent) {
 		raw = append(raw, m.raw...)
 		r.ledger.add(m)
 	}
-	off, err := m.link.send(raw, m.cuts...)
+	off, err := r.put(m, raw)
 	if isReset(err) {
 		err = nil // the network did that, not this computer: it counts as sent, and as lost
 	}

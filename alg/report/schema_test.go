@@ -115,6 +115,7 @@ func full() *alg.Report {
 	r.Trials[0].Pinhole.From, r.Trials[0].Pinhole.Listening = "host", alg.FirewallUnknown
 	r.Evidence.Points[0].Name, r.Evidence.Points[0].Role = alg.Outside, "capture"
 	r.Evidence.Pairs[0].Role, r.Evidence.Pairs[0].Shape = alg.RoleBracket, alg.ShapeNone
+	r.Evidence.Pairs[0].Datagram.DF = alg.DFClear
 	return &r
 }
 
@@ -198,7 +199,7 @@ func TestSchemaKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{alg.TrialSocket, alg.TrialStep, alg.TrialConnect, alg.TrialTLS, alg.TrialH245, alg.TrialMedia, alg.TrialPinhole, alg.TrialBinding} {
+	for _, kind := range []string{alg.TrialSocket, alg.TrialStep, alg.TrialConnect, alg.TrialTLS, alg.TrialH245, alg.TrialMedia, alg.TrialPinhole, alg.TrialBinding, alg.TrialRefused, alg.TrialBan} {
 		r := full()
 		r.Trials[0].Kind = kind
 		if err := validate(s, toJSON(t, r)); err != nil {
