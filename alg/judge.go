@@ -206,6 +206,7 @@ type step struct {
 	lost        int // not delivered although the receiving point would have seen it
 	unknown     int // not delivered, and nobody can tell
 	changed     bool
+	redirected  bool // delivered to another socket
 }
 
 func (j *caseJudge) judge() []PathResult {
@@ -310,6 +311,9 @@ func (j *caseJudge) steps() []*step {
 			s.delivered++
 			if j.changes(p, flow) {
 				s.changed = true
+			}
+			if j.redirected(p, flow) {
+				s.redirected = true
 			}
 		case sent != nil && j.receiver(p.Outbound).covers(sent.At) && !stalled[stream{p.Flow, p.Outbound}]:
 			s.lost++

@@ -25,9 +25,10 @@ type Rule struct {
 	message func(x *exchange) (Change, bool)
 }
 
-// Rules returns every rule: those of SIP, those of H.323, those about messages that do not arrive at all, and the one about TLS.
+// Rules returns every rule: those of SIP, those of H.323, those about messages that do not arrive at all, the one about where they
+// arrive, and the one about TLS.
 func Rules() []Rule {
-	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted})
+	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked, responseRedirected, tlsIntercepted})
 }
 
 // rulesFor returns the rules for changes in messages of a protocol.

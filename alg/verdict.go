@@ -89,7 +89,7 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 		return j.silent(at, steps, lost, slices.ContainsFunc(all, func(s *step) bool { return s.outbound == at.outbound && s.delivered > 0 }))
 	}
 	worst, reason := Clean, ""
-	var changed, dropped []string
+	var changed, dropped, redirected []string
 	for _, s := range steps {
 		v, why := j.stepVerdict(s, steps)
 		switch v {
@@ -97,6 +97,9 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 			changed = appendNew(changed, s.name)
 		case Dropped:
 			dropped = appendNew(dropped, s.name)
+		}
+		if s.redirected {
+			redirected = appendNew(redirected, s.name)
 		}
 		if v.rank() > worst.rank() {
 			worst, reason = v, why
@@ -106,6 +109,9 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 		reason = "octets of " + strings.Join(changed, ", ") + " differ"
 		if len(dropped) > 0 {
 			reason += ", and these are dropped: " + strings.Join(dropped, ", ")
+		}
+		if len(redirected) > 0 {
+			reason += ", and these are delivered to another port: " + strings.Join(redirected, ", ")
 		}
 	}
 	return worst, reason
@@ -215,6 +221,8 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 	switch {
 	case s.changed:
 		return Altered, ""
+	case s.redirected:
+		return Redirected, s.name + " is delivered to another port of this computer than it was sent to"
 	case s.delivered > 0, s.tries[0].Role == RoleBracket: // a bracket proves by passing, never by getting lost
 		return Clean, ""
 	case s.lost == 0:

@@ -277,6 +277,9 @@ func TestReceipts(t *testing.T) {
 					}
 					if !p.Outbound {
 						ends[0], ends[1] = ends[1], ends[0]
+						if s.To.IsValid() {
+							ends[1] = s.To
+						}
 					}
 					*list = append(*list, fmt.Sprintf("%v > %v %q", ends[0], ends[1], s.Raw))
 				}

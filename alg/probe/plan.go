@@ -144,6 +144,9 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 		alg.ProtoSIP:  valid,
 		alg.ProtoH323: {{Name: stepSetup, Shape: alg.ShapeNone, Script: true}},
 	})
+	p.round("answers to another port", stepsOf{
+		alg.ProtoSIP: {{Name: stepViaPort, Shape: alg.ShapeLocal, Trait: viaPortTrait, Script: true}},
+	})
 	// What breaks the rules comes last: it can get the client banned.
 	p.round("broken messages", stepsOf{
 		alg.ProtoSIP: append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, invalid...),
@@ -242,6 +245,9 @@ func (f *PlannedFlow) fits(s Step) bool {
 		if a, err := netip.ParseAddr(addr); err != nil || a.Is6() != (f.Path.Family == 6) {
 			return false
 		}
+	}
+	if s.Name == stepViaPort {
+		return f.asksElsewhere()
 	}
 	if !f.Brief {
 		return true

@@ -272,7 +272,7 @@ func socketReason(port alg.SourcePort, err error) string {
 // work carries out the plan.
 func (r *runner) work(ctx context.Context) {
 	for _, s := range r.sockets {
-		r.wg.Go(func() { s.read(func(raw []byte, at time.Time) { r.arrived(&sighting{at: at, raw: raw}) }) })
+		r.listen(s)
 	}
 	pollCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stopPoll = stop

@@ -38,6 +38,8 @@ func (s Step) messages(proto string) []string {
 		for _, m := range inCall {
 			names = append(names, stepCall+"-"+m.name)
 		}
+	case stepViaPort:
+		names = []string{stepViaPort}
 	case stepCancel:
 		names = []string{stepCancel, stepCancel + "-cancel"}
 	case stepCalled:
@@ -86,6 +88,8 @@ func (r *runner) script(ctx context.Context, l *link, s Step, try int) {
 		r.giveUp(ctx, l, s, try)
 	case stepCalled:
 		r.beCalled(ctx, l, s, try)
+	case stepViaPort:
+		r.askElsewhere(ctx, l, s, try)
 	}
 }
 

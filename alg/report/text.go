@@ -181,6 +181,8 @@ func (t *text) deed(between string) string {
 		return fmt.Sprintf("%s is blocked %s", what, between)
 	case alg.Intercepted:
 		return fmt.Sprintf("something %s terminates TLS: %s does not reach the far end unread", between, what)
+	case alg.Redirected:
+		return fmt.Sprintf("something %s delivers %s messages to another port than they are sent to", between, what)
 	case alg.Inspected:
 		return fmt.Sprintf("something %s reads %s, though it changed no octet of it", between, what)
 	default:
