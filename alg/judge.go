@@ -187,6 +187,7 @@ type caseJudge struct {
 
 	counted map[*Finding]*Pair      // the last message that a finding counts
 	proxies map[int]map[string]bool // by flow, see exchange
+	proxied map[Path]bool           // where a SIP proxy forwards messages
 }
 
 // side is a path in one direction.
@@ -210,7 +211,8 @@ type step struct {
 }
 
 func (j *caseJudge) judge() []PathResult {
-	j.flows, j.counted, j.proxies = map[int]*Flow{}, map[*Finding]*Pair{}, map[int]map[string]bool{}
+	j.flows, j.counted = map[int]*Flow{}, map[*Finding]*Pair{}
+	j.proxies, j.proxied = map[int]map[string]bool{}, map[Path]bool{}
 	var paths []Path
 	known := map[Path]bool{}
 	add := func(p Path) {
@@ -227,6 +229,7 @@ func (j *caseJudge) judge() []PathResult {
 	for i := range j.c.Trials {
 		add(j.c.Trials[i].Path)
 	}
+	j.findProxies()
 	steps := j.steps()
 	j.measureLoss(steps)
 	j.untouchedSplits(steps)
@@ -297,6 +300,9 @@ func (j *caseJudge) steps() []*step {
 		if !ok {
 			continue
 		}
+		if p.Delivered() && j.answered(p, flow) {
+			continue // it says nothing of what the far end sends
+		}
 		k := key{side{flow.Path, p.Outbound}, p.Step, p.Shape}
 		s := index[k]
 		if s == nil {
@@ -342,13 +348,6 @@ func (j *caseJudge) changes(p *Pair, flow *Flow) bool {
 	x := newExchange(p, flow)
 	rules := rulesFor(x.proto)
 	x.proxies = j.proxies[flow.ID]
-	if proxied(x) {
-		if x.proxies == nil {
-			x.proxies = map[string]bool{}
-			j.proxies[flow.ID] = x.proxies
-		}
-		x.proxies[sentBy(&x.got)] = true
-	}
 	interference := false
 	for i := range x.changes {
 		c := &x.changes[i]

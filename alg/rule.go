@@ -28,7 +28,7 @@ type Rule struct {
 // Rules returns every rule: those of SIP, those of H.323, those about messages that do not arrive at all, the one about where they
 // arrive, and the one about TLS.
 func Rules() []Rule {
-	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked, responseRedirected, tlsIntercepted})
+	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked, sipProxyAnswered, sipProxyRefused, responseRedirected, tlsIntercepted})
 }
 
 // rulesFor returns the rules for changes in messages of a protocol.

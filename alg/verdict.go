@@ -248,6 +248,11 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 		return Untested, fmt.Sprintf("%s was lost %d times, %d would prove a drop", what, s.lost, need)
 	case !bracketed(s, all):
 		return Untested, what + " was lost, and so were the messages around it"
+	case j.proxied[s.path] && j.hopByHop(s):
+		return Clean, ""
+	case j.proxied[s.path] && s.refusable():
+		j.lossFinding(&sipProxyRefused, s.side, []*step{s})
+		return Clean, ""
 	case s.breaks != "":
 		j.lossFinding(&nonconformingDropped, s.side, []*step{s})
 		return Inspected, fmt.Sprintf("%s is dropped here, in %d tries, and passes to the control port", what, s.lost)

@@ -311,6 +311,18 @@ func (r *runner) evidence() alg.Evidence {
 			control[k] = p.ID
 		}
 	}
+	// All that the reflector sent by then is known: somebody else sent this.
+	elsewhere := func(s *sighting) bool { return s.at.Before(r.asked) && l.dropped == 0 }
+	somebody := func(number uint32, at *link, s Step, try int, got *sighting) {
+		if at.Path.Speaks() != alg.ProtoSIP {
+			return
+		}
+		s.Name += "-answered"
+		add(int(number), at, s, try, false, here(at, got), &alg.Sighting{At: got.at, Raw: alg.Bytes{}})
+	}
+	for _, a := range l.trying {
+		somebody(a.number, a.link, a.step, a.try, a.in)
+	}
 	for _, m := range l.order {
 		if m.failed != nil {
 			continue
@@ -318,14 +330,15 @@ func (r *runner) evidence() alg.Evidence {
 		add(int(m.number), m.link, m.step, m.try, true, here(m.link, &sighting{at: m.at, off: m.off, raw: m.raw}), there(m.there))
 		if m.reply != nil {
 			add(int(m.number), m.link, m.step, m.try, false, here(m.link, m.answer), there(m.reply))
+		} else if m.answer != nil && elsewhere(m.answer) {
+			somebody(m.number, m.link, m.step, m.try, m.answer)
 		}
 	}
 	for _, a := range l.requests {
 		switch {
 		case a.out != nil:
 			add(int(a.number), a.link, a.step, a.try, false, here(a.link, a.in), there(a.out))
-		case a.in != nil && a.in.at.Before(r.asked) && l.dropped == 0:
-			// All that the reflector sent by then is known: somebody else sent this.
+		case a.in != nil && elsewhere(a.in):
 			add(int(a.number), a.link, a.link.inserted(), a.try, false, here(a.link, a.in), &alg.Sighting{At: a.in.at, Raw: alg.Bytes{}})
 		}
 	}
