@@ -46,6 +46,7 @@ func sipRules() []Rule {
 		contentLengthWrong,
 		contentLengthRewritten,
 		sdpConnectionRewritten,
+		sdpOriginForced,
 		sdpOriginRewritten,
 		sdpMediaPortRewritten,
 		sdpAttributeRewritten,
@@ -63,6 +64,9 @@ func sipRules() []Rule {
 		headerRemoved,
 		bodyCorrupted,
 		messageRewritten,
+		viaLowerUntouched,
+		viaFoldedUntouched,
+		fromUntouched,
 	}
 }
 

@@ -147,6 +147,9 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 	p.round("answers to another port", stepsOf{
 		alg.ProtoSIP: {{Name: stepViaPort, Shape: alg.ShapeLocal, Trait: viaPortTrait, Script: true}},
 	})
+	if opts.Thorough {
+		invalid = append(invalid, Step{Name: stepBrokenAnswers, Shape: alg.ShapeLocal, Script: true})
+	}
 	// What breaks the rules comes last: it can get the client banned.
 	p.round("broken messages", stepsOf{
 		alg.ProtoSIP: append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, invalid...),
@@ -248,6 +251,9 @@ func (f *PlannedFlow) fits(s Step) bool {
 	}
 	if s.Name == stepViaPort {
 		return f.asksElsewhere()
+	}
+	if s.Name == stepBrokenAnswers {
+		return f.answersBadly()
 	}
 	if !f.Brief {
 		return true

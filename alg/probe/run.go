@@ -379,7 +379,7 @@ type attempt struct {
 
 // actionless reports that a step cannot be carried out, since the reflector sends nothing of its own accord.
 func (r *runner) actionless(s Step) bool {
-	return (s.Name == stepCall || s.Name == stepCalled) && r.session.Grant.Budget.Actions <= 0
+	return (s.Name == stepCall || s.Name == stepCalled || s.Name == stepBrokenAnswers) && r.session.Grant.Budget.Actions <= 0
 }
 
 // ready reports whether a step makes sense by now. After the first round a flow on which nothing arrived is left alone,

@@ -40,6 +40,8 @@ func (s Step) messages(proto string) []string {
 		}
 	case stepViaPort:
 		names = []string{stepViaPort}
+	case stepBrokenAnswers:
+		names = brokenAnswerNames()
 	case stepCancel:
 		names = []string{stepCancel, stepCancel + "-cancel"}
 	case stepCalled:
@@ -90,6 +92,8 @@ func (r *runner) script(ctx context.Context, l *link, s Step, try int) {
 		r.beCalled(ctx, l, s, try)
 	case stepViaPort:
 		r.askElsewhere(ctx, l, s, try)
+	case stepBrokenAnswers:
+		r.answerBadly(ctx, l, s, try)
 	}
 }
 
