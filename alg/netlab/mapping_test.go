@@ -29,7 +29,7 @@ func TestProbeMappings(t *testing.T) {
 			lab := netlab.Up(t, netlab.Plain)
 			rtr := lab.Host("rtr")
 			rtr.Run(t, "ip", "addr", "add", "198.51.100.3/24", "dev", "r1")
-			rtr.NFT(t, "flush chain ip netlab nat\ntable ip netlab { chain nat { "+tc.rules+"; } }")
+			rtr.NFT(t, "flush chain ip netlab nat\ntable ip netlab { chain nat { "+tc.rules+"\n}\n}\n")
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 			report, exit := probe(t, lab, url, pin)
 			if exit != 0 {
