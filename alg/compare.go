@@ -88,6 +88,8 @@ func (c *comparison) lines(a, b []line) {
 			return 0
 		case same(i, j):
 			return lineEqual
+		case c.sameBranch(a[i], b[j]):
+			return lineEqual - 1
 		default:
 			return 1 + similarity(c.sentLine(a[i]), c.gotLine(b[j]))
 		}
@@ -115,6 +117,21 @@ func start(lines []line, i, end int) int {
 		return lines[i].off
 	}
 	return end
+}
+
+// sameBranch reports whether two Vias name the same transaction. A proxy puts its own in front, which can look more like the
+// sender's than that does once received and rport are in it (RFC 3261 8.1.1.7: a branch is unique).
+func (c *comparison) sameBranch(a, b line) bool {
+	branch := func(raw []byte, l line) []byte {
+		for _, t := range l.tokens {
+			if t.key == "via[0].branch#1" {
+				return raw[t.off:t.end]
+			}
+		}
+		return nil
+	}
+	sent := branch(c.sent, a)
+	return sent != nil && bytes.Equal(sent, branch(c.got, b))
 }
 
 func (c *comparison) sentLine(l line) []byte { return c.sent[l.off:l.end] }

@@ -79,6 +79,8 @@ type Sighting struct {
 	End    int       `json:"end"` // where it ends
 	Raw    Bytes     `json:"raw"` // the exact octets
 	Frames []int     `json:"frames,omitempty"`
+
+	To netip.AddrPort `json:"to,omitzero"` // the socket that it arrived at, where that is not the flow's own
 }
 
 // Role says why a message was sent.

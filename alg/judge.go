@@ -143,6 +143,7 @@ type caseJudge struct {
 
 	counted map[*Finding]*Pair      // the last message that a finding counts
 	proxies map[int]map[string]bool // by flow, see exchange
+	proxied map[Path]bool           // where a SIP proxy forwards messages
 }
 
 // side is a path in one direction.
@@ -162,10 +163,12 @@ type step struct {
 	lost        int // not delivered although the receiving point would have seen it
 	unknown     int // not delivered, and nobody can tell
 	changed     bool
+	redirected  bool // delivered to another socket
 }
 
 func (j *caseJudge) judge() ([]PathResult, []*step) {
-	j.flows, j.counted, j.proxies = map[int]*Flow{}, map[*Finding]*Pair{}, map[int]map[string]bool{}
+	j.flows, j.counted = map[int]*Flow{}, map[*Finding]*Pair{}
+	j.proxies, j.proxied = map[int]map[string]bool{}, map[Path]bool{}
 	var paths []Path
 	known := map[Path]bool{}
 	add := func(p Path) {
@@ -182,6 +185,7 @@ func (j *caseJudge) judge() ([]PathResult, []*step) {
 	for i := range j.c.Trials {
 		add(j.c.Trials[i].Path)
 	}
+	j.findProxies()
 	steps := j.steps()
 	j.all = steps
 	j.measureLoss(steps)
@@ -270,6 +274,9 @@ func (j *caseJudge) steps() []*step {
 		if j.lostToBan(p, flow.Path) {
 			continue
 		}
+		if p.Delivered() && j.answered(p, flow) {
+			continue // it says nothing of what the far end sends
+		}
 		k := key{side{flow.Path, p.Outbound}, p.Step, p.Shape}
 		s := index[k]
 		if s == nil {
@@ -284,6 +291,9 @@ func (j *caseJudge) steps() []*step {
 			s.delivered++
 			if j.changes(p, flow) {
 				s.changed = true
+			}
+			if j.redirected(p, flow) {
+				s.redirected = true
 			}
 		case sent != nil && j.receiver(p.Outbound).covers(sent.At) && !stalled[stream{p.Flow, p.Outbound}]:
 			s.lost++
@@ -312,13 +322,6 @@ func (j *caseJudge) changes(p *Pair, flow *Flow) bool {
 	x := newExchange(p, flow)
 	rules := rulesFor(x.proto)
 	x.proxies = j.proxies[flow.ID]
-	if proxied(x) {
-		if x.proxies == nil {
-			x.proxies = map[string]bool{}
-			j.proxies[flow.ID] = x.proxies
-		}
-		x.proxies[sentBy(&x.got)] = true
-	}
 	interference := false
 	for i := range x.changes {
 		c := &x.changes[i]

@@ -55,6 +55,14 @@ type Network struct {
 	NATs      int        `json:"nats"` // translations known of: one hides all that lie between it and the client
 	Reflector netip.Addr `json:"reflector"`
 	Notes     []string   `json:"notes"` // what limits the meaning of the result
+	Mappings  []Mapping  `json:"mappings,omitempty"`
+}
+
+// Mapping is what a NAT makes of the socket that a path over UDP is tested from.
+type Mapping struct {
+	Path    Path           `json:"path"`
+	Inside  netip.AddrPort `json:"inside"`
+	Outside netip.AddrPort `json:"outside"` // as the reflector saw it
 }
 
 // PathResult is the verdict on one path, per direction.

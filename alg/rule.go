@@ -27,7 +27,7 @@ type Rule struct {
 
 // Rules returns every rule: those of SIP, those of H.323, those about media, those about messages that do not arrive at all, and the one about TLS.
 func Rules() []Rule {
-	return slices.Concat(sipRules(), h323Rules(), mediaRules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted, largeDatagramsLost, clientBanned})
+	return slices.Concat(sipRules(), h323Rules(), mediaRules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted, sipProxyAnswered, sipProxyRefused, responseRedirected, largeDatagramsLost, clientBanned})
 }
 
 // mediaRules are about the media of calls, and about what lets it in.
@@ -50,6 +50,7 @@ func sipRules() []Rule {
 		contentLengthWrong,
 		contentLengthRewritten,
 		sdpConnectionRewritten,
+		sdpOriginForced,
 		sdpOriginRewritten,
 		sdpMediaPortRewritten,
 		sdpAttributeRewritten,
@@ -67,6 +68,9 @@ func sipRules() []Rule {
 		headerRemoved,
 		bodyCorrupted,
 		messageRewritten,
+		viaLowerUntouched,
+		viaFoldedUntouched,
+		fromUntouched,
 	}
 }
 

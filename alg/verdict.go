@@ -90,7 +90,7 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 		return j.silent(at, steps, lost, slices.ContainsFunc(all, func(s *step) bool { return s.outbound == at.outbound && s.delivered > 0 }))
 	}
 	worst, reason := Clean, ""
-	var changed, dropped []string
+	var changed, dropped, redirected []string
 	for _, s := range steps {
 		v, why := j.stepVerdict(s, steps)
 		switch v {
@@ -101,6 +101,9 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 		case Dropped:
 			dropped = appendNew(dropped, s.name)
 		}
+		if s.redirected {
+			redirected = appendNew(redirected, s.name)
+		}
 		if v.rank() > worst.rank() {
 			worst, reason = v, why
 		}
@@ -109,6 +112,9 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 		reason = "octets of " + strings.Join(changed, ", ") + " differ"
 		if len(dropped) > 0 {
 			reason += ", and these are dropped: " + strings.Join(dropped, ", ")
+		}
+		if len(redirected) > 0 {
+			reason += ", and these are delivered to another port: " + strings.Join(redirected, ", ")
 		}
 	}
 	return worst, reason
@@ -225,6 +231,8 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 	switch {
 	case s.changed:
 		return Altered, ""
+	case s.redirected:
+		return Redirected, s.name + " is delivered to another port of this computer than it was sent to"
 	case s.delivered > 0, s.tries[0].Role == RoleBracket, s.isVariant(): // these prove by passing, never by getting lost
 		return Clean, ""
 	case s.lost == 0:
@@ -253,6 +261,11 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 		return Untested, fmt.Sprintf("%s was lost %d times, %d would prove a drop", what, s.lost, need)
 	case !bracketed(s, all):
 		return Untested, what + " was lost, and so were the messages around it"
+	case j.proxied[s.path] && j.hopByHop(s):
+		return Clean, ""
+	case j.proxied[s.path] && s.refusable():
+		j.lossFinding(&sipProxyRefused, s.side, []*step{s})
+		return Clean, ""
 	case s.breaks != "":
 		j.lossFinding(&nonconformingDropped, s.side, []*step{s})
 		return Inspected, fmt.Sprintf("%s is dropped here, in %d tries, and passes to the control port", what, s.lost)

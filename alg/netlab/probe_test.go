@@ -169,6 +169,9 @@ func TestProbeFindings(t *testing.T) {
 	find := func(transport string, direction alg.Direction, field string, source alg.SourcePort, message string) *alg.Finding {
 		for i := range report.Findings {
 			f := &report.Findings[i]
+			if f.ID == "sdp-origin-forced" {
+				continue // of the offer with somebody else's media address
+			}
 			if f.Transport == transport && f.Field == field && f.SourcePort == source && f.Direction == direction && f.Message == message {
 				return f
 			}
@@ -231,7 +234,7 @@ func TestProbeFindings(t *testing.T) {
 			t.Errorf("a finding about IPv6, which was not tested: %s %s", f.ID, f.Field)
 		}
 		for _, never := range []string{"call-id", "header[x-canary]", "via[1]", "route[", "p-asserted-identity", "sdp.media[", "cseq", "max-forwards"} {
-			if strings.HasPrefix(f.Field, never) {
+			if strings.HasPrefix(f.Field, never) && f.Kind != alg.ChangeMissed {
 				t.Errorf("a finding about %s, which the kernel never touches: %q became %q", f.Field, f.Sent, f.Got)
 			}
 		}
@@ -277,6 +280,9 @@ func TestReceipts(t *testing.T) {
 					}
 					if !p.Outbound {
 						ends[0], ends[1] = ends[1], ends[0]
+						if s.To.IsValid() {
+							ends[1] = s.To
+						}
 					}
 					*list = append(*list, fmt.Sprintf("%v > %v %q", ends[0], ends[1], s.Raw))
 				}

@@ -35,6 +35,8 @@ func (r *runner) describe(n *alg.Network, flows []alg.Flow) {
 		n.Reflector = r.plan.Flows[0].Target.Addr()
 	}
 	n.Notes = append(n.Notes, r.publicAddresses(flows)...)
+	n.Mappings = mappings(flows)
+	n.Notes = append(n.Notes, mappingNotes(n.Mappings)...)
 	r.mu.Lock()
 	pollErr := r.pollErr
 	r.mu.Unlock() // before the ledger's lock: with that held, messages are numbered under this one

@@ -297,11 +297,15 @@ func (r *runner) evidence() alg.Evidence {
 		{Name: alg.Inside, Role: "client", From: r.started, To: now, Complete: true},
 		{Name: alg.Outside, Role: "reflector", From: r.started, To: r.asked, Complete: l.dropped == 0 && r.asked.After(r.started)},
 	}, Flows: []alg.Flow{}, Pairs: []alg.Pair{}}
-	here := func(s *sighting) *alg.Sighting {
+	here := func(at *link, s *sighting) *alg.Sighting {
 		if s == nil {
 			return nil
 		}
-		return &alg.Sighting{At: s.at, Off: s.off, End: s.off + len(s.raw), Raw: s.raw}
+		seen := &alg.Sighting{At: s.at, Off: s.off, End: s.off + len(s.raw), Raw: s.raw}
+		if s.local != at.local() {
+			seen.To = s.local
+		}
+		return seen
 	}
 	there := func(s *sighting) *alg.Sighting {
 		if s == nil {
@@ -323,22 +327,35 @@ func (r *runner) evidence() alg.Evidence {
 			control[k] = p.ID
 		}
 	}
+	// All that the reflector sent by then is known: somebody else sent this.
+	elsewhere := func(s *sighting) bool { return s.at.Before(r.asked) && l.dropped == 0 }
+	somebody := func(number uint32, at *link, s Step, try int, got *sighting) {
+		if at.Path.Speaks() != alg.ProtoSIP {
+			return
+		}
+		s.Name += "-answered"
+		add(int(number), at, s, try, false, here(at, got), &alg.Sighting{At: got.at, Raw: alg.Bytes{}})
+	}
+	for _, a := range l.trying {
+		somebody(a.number, a.link, a.step, a.try, a.in)
+	}
 	for _, m := range l.order {
 		if m.failed != nil {
 			continue
 		}
-		add(int(m.number), m.link, m.step, m.try, true, here(&sighting{at: m.at, off: m.off, raw: m.raw}), there(m.there))
+		add(int(m.number), m.link, m.step, m.try, true, here(m.link, &sighting{at: m.at, off: m.off, raw: m.raw}), there(m.there))
 		if m.reply != nil {
-			add(int(m.number), m.link, m.step, m.try, false, here(m.answer), there(m.reply))
+			add(int(m.number), m.link, m.step, m.try, false, here(m.link, m.answer), there(m.reply))
+		} else if m.answer != nil && elsewhere(m.answer) {
+			somebody(m.number, m.link, m.step, m.try, m.answer)
 		}
 	}
 	for _, a := range l.requests {
 		switch {
 		case a.out != nil:
-			add(int(a.number), a.link, a.step, a.try, false, here(a.in), there(a.out))
-		case a.in != nil && a.in.at.Before(r.asked) && l.dropped == 0:
-			// All that the reflector sent by then is known: somebody else sent this.
-			add(int(a.number), a.link, a.link.inserted(), a.try, false, here(a.in), &alg.Sighting{At: a.in.at, Raw: alg.Bytes{}})
+			add(int(a.number), a.link, a.step, a.try, false, here(a.link, a.in), there(a.out))
+		case a.in != nil && elsewhere(a.in):
+			add(int(a.number), a.link, a.link.inserted(), a.try, false, here(a.link, a.in), &alg.Sighting{At: a.in.at, Raw: alg.Bytes{}})
 		}
 	}
 	for _, x := range l.extra {

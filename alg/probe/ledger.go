@@ -85,6 +85,7 @@ type ledger struct {
 	order    []*sent
 	asked    map[uint32]*asked
 	requests []*asked
+	trying   []*asked         // answers from the next hop, of requests by their numbers
 	extra    []*extra         // what the reflector received and nobody here sent
 	received map[uint64]*sent // by the sequence number of the receipt
 	conns    map[uint64]*conn // by the number of the connection at the reflector
@@ -161,10 +162,18 @@ func (l *ledger) arrived(got *sighting) (*sent, *asked) {
 	if s == nil || s.answer != nil {
 		return nil, nil // a duplicate, or nothing of ours
 	}
+	if isTrying(got.raw) {
+		// Only the next hop says so, and the final answer is still to come (RFC 3261 16.2).
+		l.trying = append(l.trying, &asked{number: s.number, link: s.link, step: s.step, try: s.try, in: got})
+		return nil, nil
+	}
 	s.answer = got
 	l.notify()
 	return s, nil
 }
+
+// isTrying reports a 100, which the reflector sends only when it is asked to.
+func isTrying(raw []byte) bool { return bytes.HasPrefix(raw, []byte("SIP/2.0 100 ")) }
 
 // leftover enters what arrived over a connection and was no whole message: it belongs to the first message there that is
 // still missing.

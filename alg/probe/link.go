@@ -34,10 +34,9 @@ type flow struct {
 type link struct {
 	alg.Flow
 	flow   *flow
-	packet net.PacketConn // udp
-	socket *datagrams     // udp: its sending side
-	stream net.Conn       // tcp, or what TLS makes of it
-	tls    *alg.TLS       // of TLS: the handshake; the ledger's lock
+	socket *datagrams // udp
+	stream net.Conn   // tcp, or what TLS makes of it
+	tls    *alg.TLS   // of TLS: the handshake; the ledger's lock
 	began  time.Time
 
 	// Of H.323, where a connection has one script and the order of messages is what tells them apart.

@@ -61,12 +61,17 @@ var odds = []odd{
 	{name: "invite-webrtc", trait: "an offer with ICE and DTLS-SRTP, as browsers send it", usual: true, invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.webRTC())
 	}},
+	{name: "invite-foreign-c", trait: "the media address of somebody else in c=, and another one in o=", usual: true, invite: true, compose: (*template).foreign},
 	{name: "invite-room", trait: "m= lines for BFCP and H.224, as video rooms send them", usual: true, invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media),
 			fmt.Sprintf("m=application %d TCP/BFCP *", t.media+2), "a=floorctrl:c-s", "a=setup:actpass", "a=connection:new",
 			fmt.Sprintf("m=application %d RTP/AVP 100", t.media+4), "a=rtpmap:100 H224/4800"))
 	}},
 	{name: "invite-multipart", trait: "a session description within multipart/mixed", usual: true, invite: true, compose: (*template).multipart},
+	{name: "invite-folded-via", trait: "a Via that is folded over two lines (RFC 3261 7.3.1)", invite: true, compose: func(t *template) []byte {
+		raw := t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media)))
+		return []byte(strings.Replace(string(raw), "SIP/2.0/"+t.protocol()+" ", "SIP/2.0/"+t.protocol()+"\r\n ", 1))
+	}},
 	// Over TCP there must be a Content-Length (RFC 3261 18.3).
 	{name: "invite-no-length", trait: "no Content-Length (RFC 3261 18.3)", invite: true, udpOnly: true, compose: func(t *template) []byte {
 		return without(t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media))), "Content-Length")
@@ -79,10 +84,14 @@ var odds = []odd{
 	{name: "invite-no-c", breaks: "RFC 8866 5.7: no c=", invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp(t.address(), "", t.audio(t.media)))
 	}},
+	{name: "ack-no-cseq", breaks: noCSeqRule, udpOnly: true, compose: withoutCSeq("ACK")},
+	{name: "bye-no-cseq", breaks: noCSeqRule, udpOnly: true, compose: withoutCSeq("BYE")},
+	{name: "prack-no-cseq", breaks: noCSeqRule, udpOnly: true, compose: withoutCSeq("PRACK")},
+	{name: "update-no-cseq", breaks: noCSeqRule, udpOnly: true, compose: withoutCSeq("UPDATE")},
 	{name: "register-expires", breaks: "RFC 3261 25.1: expires of a Contact is no number", compose: func(t *template) []byte {
 		return []byte(strings.Replace(string(t.register(0, t.tag, 1)), ";expires=0", ";expires=soon", 1))
 	}},
-	{name: "register-no-cseq", breaks: "RFC 3261 8.1.1: no CSeq", compose: func(t *template) []byte {
+	{name: "register-no-cseq", breaks: noCSeqRule, compose: func(t *template) []byte {
 		return without(t.register(0, t.tag, 1), "CSeq")
 	}},
 }
@@ -103,6 +112,23 @@ func oddOf(name string) (odd, bool) {
 		return odd{}, false
 	}
 	return odds[i], true
+}
+
+const noCSeqRule = "RFC 3261 8.1.1: no CSeq"
+
+// withoutCSeq makes requests of a method that lack a CSeq.
+func withoutCSeq(method string) func(t *template) []byte {
+	return func(t *template) []byte { return without(t.outside(method, nil, ""), "CSeq") }
+}
+
+// foreign offers the media of somebody else, as who arranges a call between two others does, and an origin that is neither's.
+func (t *template) foreign() []byte {
+	v6 := t.own.Addr().Is6()
+	media := netip.AddrFrom4([4]byte{192, 0, 2, 77})
+	if v6 {
+		media = netip.MustParseAddr("2001:db8::77")
+	}
+	return t.inviteOf(t.sdp("IN "+t.family()+" "+otherAddress(v6).String(), "IN "+t.family()+" "+media.String(), t.audio(t.media)))
 }
 
 func (t *template) family() string {

@@ -151,6 +151,12 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 			p.Rounds = append(p.Rounds, Round{Name: "sizes", Steps: steps})
 		}
 	}
+	p.round("answers to another port", stepsOf{
+		alg.ProtoSIP: {{Name: stepViaPort, Shape: alg.ShapeLocal, Trait: viaPortTrait, Script: true}},
+	})
+	if opts.Thorough {
+		invalid = append(invalid, Step{Name: stepBrokenAnswers, Shape: alg.ShapeLocal, Script: true})
+	}
 	// What breaks the rules comes last, one by one: it can get the client banned.
 	for _, s := range append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, invalid...) {
 		if steps := p.spread(stepsOf{alg.ProtoSIP: {s}}); len(steps) > 0 {
@@ -251,6 +257,12 @@ func (f *PlannedFlow) fits(s Step) bool {
 		if a, err := netip.ParseAddr(addr); err != nil || a.Is6() != (f.Path.Family == 6) {
 			return false
 		}
+	}
+	if s.Name == stepViaPort {
+		return f.asksElsewhere()
+	}
+	if s.Name == stepBrokenAnswers {
+		return f.answersBadly()
 	}
 	if !f.Brief {
 		return true

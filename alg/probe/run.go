@@ -193,7 +193,7 @@ func (r *runner) bind(ctx context.Context) error {
 			continue
 		}
 		f.udp = r.newLink(f, sockets[k].local)
-		f.udp.packet, f.udp.socket = sockets[k].conn, sockets[k].out
+		f.udp.socket = sockets[k].out
 	}
 	if len(r.trials) == 0 && !slices.ContainsFunc(r.flows, func(f *flow) bool { return f != nil }) {
 		if noRoute != nil {
@@ -279,7 +279,7 @@ func socketReason(port alg.SourcePort, err error) string {
 // work carries out the plan.
 func (r *runner) work(ctx context.Context) {
 	for _, s := range r.sockets {
-		r.wg.Go(func() { s.read(func(raw []byte, at time.Time) { r.arrived(&sighting{at: at, raw: raw}) }) })
+		r.listen(s)
 	}
 	pollCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stopPoll = stop
@@ -412,7 +412,7 @@ type attempt struct {
 
 // actionless reports that a step cannot be carried out, since the reflector sends nothing of its own accord.
 func (r *runner) actionless(s Step) bool {
-	return (s.Name == stepCall || s.Name == stepCalled) && r.session.Grant.Budget.Actions <= 0
+	return (s.Name == stepCall || s.Name == stepCalled || s.Name == stepBrokenAnswers) && r.session.Grant.Budget.Actions <= 0
 }
 
 // ready reports whether a step makes sense by now. After the first round a flow on which nothing arrived is left alone,

@@ -38,6 +38,10 @@ func (s Step) messages(proto string) []string {
 		for _, m := range inCall {
 			names = append(names, stepCall+"-"+m.name)
 		}
+	case stepViaPort:
+		names = []string{stepViaPort}
+	case stepBrokenAnswers:
+		names = brokenAnswerNames()
 	case stepCancel:
 		names = []string{stepCancel, stepCancel + "-cancel"}
 	case stepCalled:
@@ -86,6 +90,10 @@ func (r *runner) script(ctx context.Context, l *link, s Step, try int) {
 		r.giveUp(ctx, l, s, try)
 	case stepCalled:
 		r.beCalled(ctx, l, s, try)
+	case stepViaPort:
+		r.askElsewhere(ctx, l, s, try)
+	case stepBrokenAnswers:
+		r.answerBadly(ctx, l, s, try)
 	}
 }
 
@@ -102,7 +110,7 @@ func (r *runner) insist(ctx context.Context, l *link, first int, send func(try i
 		if send(try) {
 			return true
 		}
-		if l.packet == nil || ctx.Err() != nil || r.spent() {
+		if l.socket == nil || ctx.Err() != nil || r.spent() {
 			return false
 		}
 		tallies := r.tallies()

@@ -100,7 +100,7 @@ func (r *runner) carryOut(ctx context.Context, l *link, s Step, try int) {
 		return
 	}
 	r.one(ctx, l, s, try)
-	if l.packet != nil {
+	if l.socket != nil {
 		select {
 		case <-time.After(pace):
 		case <-ctx.Done():

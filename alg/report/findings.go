@@ -74,8 +74,8 @@ func (t *text) findings() {
 		}
 		where += fmt.Sprintf(", source port %s: %s", strings.Join(p.sources, " and "), strings.Join(p.messages, ", "))
 		t.wrapped(4, "", where)
-		if strings.HasPrefix(p.Field, "tls.") {
-			t.handshake(p)
+		if strings.HasPrefix(p.Field, "tls.") || p.Field == alg.FieldSocket {
+			t.wanted(p)
 		} else if hasLines(p.Proto) {
 			t.octets(p, pairs)
 		} else {
@@ -88,8 +88,8 @@ func (t *text) findings() {
 	}
 }
 
-// handshake shows what of a TLS handshake is not that of the two ends, the certificate first: it has a name on it.
-func (t *text) handshake(p *paragraph) {
+// wanted shows what was to be expected and what came instead: of a TLS handshake the certificate first, it has a name on it.
+func (t *text) wanted(p *paragraph) {
 	rank := func(f *alg.Finding) int {
 		if f.Field == "tls.certificate" {
 			return 0

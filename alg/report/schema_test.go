@@ -99,6 +99,7 @@ func full() *alg.Report {
 	r.Schema, r.Source, r.Verdict = alg.Schema, "capture", alg.OverallInterference
 	path := alg.Path{Proto: "sip", Transport: "tcp", Family: 6, Port: 5061, SourcePort: 5060, Control: true}
 	r.Paths[0].Path, r.Trials[0].Path, r.Evidence.Flows[0].Path = path, path, path
+	r.Network.Mappings[0].Path = path
 	r.Paths[0].Outbound, r.Paths[0].Inbound = alg.Redirected, alg.Intercepted
 	f := &r.Findings[0]
 	f.Severity, f.Direction, f.Kind, f.Shape = alg.Critical, alg.Inbound, alg.ChangeReordered, "via 192.0.2.1"

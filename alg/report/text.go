@@ -120,8 +120,8 @@ func (t *text) headline(verdict, color, what string) {
 	t.labelled(len(verdict)+2, verdict, bold+";"+color, what)
 }
 
-// protos names the protocols of the paths that match, and the transport where not all of the protocol do: "SIP over UDP". A
-// control counts where no other path matches.
+// protos names the protocols of the paths that match, and the transport or the family where not all of the protocol do: "SIP
+// over UDP", "SIP over IPv4". A control counts where no other path matches.
 func (t *text) protos(match func(alg.PathResult) bool) string {
 	type kind struct{ proto, transport string }
 	paths := slices.DeleteFunc(slices.Clone(t.report.Paths), func(p alg.PathResult) bool { return p.Control })
@@ -129,10 +129,19 @@ func (t *text) protos(match func(alg.PathResult) bool) string {
 		paths = t.report.Paths
 	}
 	matched, other := map[kind]bool{}, map[string]bool{}
+	family, families := map[string]map[int]bool{}, map[string]map[int]bool{}
 	for _, p := range paths {
 		if match(p) {
 			matched[kind{p.Proto, p.Transport}] = true
+			if family[p.Proto] == nil {
+				family[p.Proto] = map[int]bool{}
+			}
+			family[p.Proto][p.Family] = true
 		}
+		if families[p.Proto] == nil {
+			families[p.Proto] = map[int]bool{}
+		}
+		families[p.Proto][p.Family] = true
 	}
 	for _, p := range paths {
 		if !matched[kind{p.Proto, p.Transport}] {
@@ -144,6 +153,11 @@ func (t *text) protos(match func(alg.PathResult) bool) string {
 		name := clean(alg.ProtoName(k.proto))
 		if other[k.proto] {
 			name += " over " + clean(strings.ToUpper(k.transport))
+		}
+		if of := family[k.proto]; len(of) == 1 && len(families[k.proto]) > 1 {
+			for version := range of {
+				name += fmt.Sprintf(" over IPv%d", version)
+			}
 		}
 		names = append(names, name)
 	}
@@ -181,6 +195,8 @@ func (t *text) deed(between string) string {
 		return fmt.Sprintf("%s is blocked %s", what, between)
 	case alg.Intercepted:
 		return fmt.Sprintf("something %s terminates TLS: %s does not reach the far end unread", between, what)
+	case alg.Redirected:
+		return fmt.Sprintf("something %s delivers %s messages to another port than they are sent to", between, what)
 	case alg.Inspected:
 		return fmt.Sprintf("something %s reads %s, though it changed no octet of it", between, what)
 	default:

@@ -1,0 +1,59 @@
+package alg
+
+import (
+	"bytes"
+
+	"nofixup/sip"
+)
+
+// findProxies notes the Vias that SIP proxies added to messages of the case, before any is judged: an answer, from which a
+// proxy takes its own off again, may stand before the request to which it was added.
+func (j *caseJudge) findProxies() {
+	for i := range j.c.Pairs {
+		p := &j.c.Pairs[i]
+		flow := j.flows[p.Flow]
+		if flow == nil || flow.Proto() != ProtoSIP || !p.Delivered() {
+			continue
+		}
+		sent, got := p.ends()
+		if bytes.Equal(sent.Raw, got.Raw) || vias(got.Raw) <= vias(sent.Raw) {
+			continue // nearly every message: not worth comparing
+		}
+		x := newExchange(p, flow)
+		if !proxied(x) {
+			continue
+		}
+		if j.proxies[flow.ID] == nil {
+			j.proxies[flow.ID] = map[string]bool{}
+		}
+		j.proxies[flow.ID][sentBy(&x.got)] = true
+		j.proxied[flow.Path] = true
+	}
+}
+
+// vias counts the Vias of a message.
+func vias(raw []byte) int {
+	msg := sip.Parse(raw)
+	n := 0
+	for _, s := range msg.Spans {
+		if s.Header == sip.HeaderVia {
+			n = max(n, int(s.Index)+1)
+		}
+	}
+	return n
+}
+
+// refusable reports whether a SIP proxy has a reason not to forward a step: it breaks a rule that every element has to look
+// at, or is no SIP at all (RFC 3261 16.3).
+func (s *step) refusable() bool {
+	if s.breaks != "" {
+		return true
+	}
+	for _, p := range s.tries {
+		if sent, _ := p.ends(); sent != nil {
+			msg := sip.Parse(sent.Raw)
+			return !msg.IsRequest() && msg.Status() == 0
+		}
+	}
+	return false
+}

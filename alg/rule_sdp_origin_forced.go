@@ -1,0 +1,44 @@
+package alg
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Linux writes the address that it takes for the media's into o=, whatever stands there, also where that is somebody else's
+// and c= stays as it is (net/netfilter/nf_nat_sip.c, nf_nat_sdp_session).
+var sdpOriginForced = Rule{
+	ID:       "sdp-origin-forced",
+	Severity: Warning,
+	Summary:  "the origin (o= line of the SDP) was replaced by the address in c=, which is somebody else's and was left as it was",
+	Symptom: "Mostly none; endpoints that tell sessions apart by their origin can miss a hold or take a re-INVITE for a new " +
+		"session.",
+	Advice: turnOff,
+	Source: "RFC 8866 5.2",
+	change: func(x *exchange, c *Change) bool {
+		if c.Kind != ChangeAltered || c.Field != "sdp.o.address" {
+			return false
+		}
+		was, is := connections(x.sent.Raw), connections(x.got.Raw)
+		same := func(a []byte) bool { return bytes.Equal(a, c.Got) }
+		for i := range min(len(was), len(is)) {
+			if same(was[i]) && same(is[i]) {
+				return true
+			}
+		}
+		return false
+	},
+}
+
+// connections returns the addresses in the c= lines of a message.
+func connections(raw []byte) [][]byte {
+	var out [][]byte
+	for _, l := range sipLines(raw) {
+		for _, t := range l.tokens {
+			if hasLine(t.path, "c") && strings.HasSuffix(t.path, ".address") {
+				out = append(out, raw[t.off:t.end])
+			}
+		}
+	}
+	return out
+}
