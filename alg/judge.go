@@ -228,7 +228,7 @@ func (j *caseJudge) judge() []PathResult {
 	}
 	steps := j.steps()
 	j.measureLoss(steps)
-	j.untouchedSplits(steps)
+	j.judgeSplits(steps)
 
 	var results []PathResult
 	for _, p := range paths {
@@ -472,10 +472,13 @@ func nameOf(proto string, raw []byte) string {
 
 // name is what the message is called in a finding.
 func (x *exchange) name() string {
+	sent, got := x.pair.ends()
 	if x.proto == ProtoSIP {
+		if len(sent.Raw) == 0 {
+			return messageName(&x.got)
+		}
 		return messageName(&x.sent)
 	}
-	sent, got := x.pair.ends()
 	if len(sent.Raw) == 0 { // somebody else sent it
 		return h323Name(x.proto, got.Raw)
 	}
@@ -495,6 +498,6 @@ func (s *step) unhides() bool {
 }
 
 func startLine(raw []byte) []byte {
-	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	line, _, _ := bytes.Cut(bytes.TrimLeft(raw, "\r\n"), []byte("\n"))
 	return bytes.Clone(bytes.TrimRight(line, "\r"))
 }

@@ -41,6 +41,7 @@ func rulesFor(proto string) []Rule {
 // sipRules are in the order in which they claim changes: the special before the general. The last one takes all.
 func sipRules() []Rule {
 	return []Rule{
+		octetsInserted,
 		sipProxy,
 		contentLengthWrong,
 		contentLengthRewritten,
@@ -61,6 +62,8 @@ func sipRules() []Rule {
 		headerInserted,
 		headerRemoved,
 		bodyCorrupted,
+		sipSplitUntouched,
+		sipPartlyRewritten,
 		messageRewritten,
 	}
 }
@@ -94,6 +97,9 @@ func newExchange(p *Pair, flow *Flow) *exchange {
 	if x.proto == ProtoSIP {
 		sent, got := p.ends()
 		x.sent, x.got = sip.Parse(sent.Raw), sip.Parse(got.Raw)
+		if x.inserted() { // a message of nobody's is one change, not as many as it has lines
+			x.changes = []Change{{Kind: ChangeInserted, Field: "raw", Got: got.Raw}}
+		}
 	}
 	return x
 }

@@ -52,9 +52,9 @@ type Step struct {
 
 // Names of the steps of SIP, as they appear in the evidence.
 const (
-	stepOptions    = "options"
+	stepOptions    = alg.StepOptions
 	stepRegister   = "register"
-	stepInvite     = "invite" // audio, video and content, long header names
+	stepInvite     = alg.StepInvite // audio, video and content, long header names
 	stepMessage    = "message"
 	stepSubscribe  = "subscribe"
 	stepCanary     = "invite-spelling" // compact and mixed-case names, a fold, a second Via, a Route, o= other than c=
@@ -114,12 +114,13 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 			{Name: stepSetupH245, Shape: alg.ShapeLocal, Script: true},
 		},
 	})
+	framed, unframed := framingSteps()
 	p.round("calls", stepsOf{
-		alg.ProtoSIP: {
+		alg.ProtoSIP: append([]Step{
 			{Name: stepCall, Shape: alg.ShapeLocal, Script: true},
 			{Name: stepCancel, Shape: alg.ShapeLocal, Script: true},
 			{Name: stepCalled, Shape: alg.ShapeLocal, Script: true},
-		},
+		}, framed...),
 		alg.ProtoH323: {
 			{Name: stepCalled, Shape: alg.ShapeLocal, Script: true},
 			{Name: stepSplitHeader, Shape: alg.ShapeLocal, Script: true},
@@ -146,7 +147,7 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 	})
 	// What breaks the rules comes last: it can get the client banned.
 	p.round("broken messages", stepsOf{
-		alg.ProtoSIP: append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, invalid...),
+		alg.ProtoSIP: append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, append(unframed, invalid...)...),
 	})
 	shapes := []string{alg.ShapeLocal}
 	for _, a := range opts.ViaAddresses {
@@ -290,6 +291,9 @@ func (p *Plan) spread(steps stepsOf) []Step {
 				continue
 			}
 			if o, ok := oddOf(s.Name); ok && !o.belongs(f.Path.Transport, p.thorough) {
+				continue
+			}
+			if fr, ok := framingOf(s.Name); ok && !fr.belongs(f.Path.Transport, p.thorough) {
 				continue
 			}
 			s.Flow, s.Role = i, alg.RoleProbe

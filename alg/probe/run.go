@@ -100,6 +100,7 @@ type runner struct {
 
 	mu      sync.Mutex
 	number  uint32
+	parts   int // receipts that messages took which were cut, beside their own
 	pollErr error
 
 	wg       sync.WaitGroup
@@ -389,6 +390,7 @@ func (r *runner) ready(s Step) bool {
 	r.ledger.mu.Lock()
 	mapped := f.mapped
 	r.ledger.mu.Unlock()
+	_, framed := framingOf(s.Name)
 	switch {
 	case s.Name == stepDeregister:
 		return r.registration(f, s.Shape) != nil
@@ -398,7 +400,7 @@ func (r *runner) ready(s Step) bool {
 		return f.gatekeeper.endpoint != ""
 	case r.actionless(s):
 		return false
-	case s.Shape == alg.ShapeLocal && (!s.Script || f.plan.Path.Proto == alg.ProtoH323):
+	case s.Shape == alg.ShapeLocal && (!s.Script || framed || f.plan.Path.Proto == alg.ProtoH323):
 		return true
 	case s.Shape == alg.ShapePublic:
 		return mapped.IsValid() && (mapped.Addr() != f.local || f.udp != nil && mapped != f.udp.local())
