@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"nofixup/alg"
@@ -41,8 +40,8 @@ type link struct {
 	inbound []*asked // the reflector's messages, in order; the ledger's lock
 	came    int      // how many of them arrived
 
-	mu      sync.Mutex
-	written int            // tcp: octets so far
+	turn    chan struct{}  // tcp: holds one while something is written; no lock, since a message in parts takes its time
+	written int            // tcp: octets so far, of who has the turn
 	mapped  netip.AddrPort // the source that the reflector saw
 }
 
@@ -59,8 +58,8 @@ func (l *link) send(raw []byte, cuts ...int) (off int, err error) {
 		_, err = l.packet.WriteTo(raw, net.UDPAddrFromAddrPort(l.Inside[1]))
 		return 0, err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
 	off = l.written
 	pause := splitPause
 	if len(cuts) > 0 {

@@ -22,8 +22,8 @@ import (
 type meddler struct {
 	Network
 	port string
-	out func(b []byte) ([]byte, error) // nil leaves what is written
-	in  func(nth int, b []byte) []byte // nil leaves what is read
+	out  func(b []byte) ([]byte, error) // nil leaves what is written
+	in   func(nth int, b []byte) []byte // nil leaves what is read
 }
 
 func (m meddler) DialContext(ctx context.Context, network, local, address string) (net.Conn, error) {

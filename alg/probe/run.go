@@ -234,7 +234,7 @@ func (r *runner) failed(t alg.Trial) {
 func (r *runner) newLink(f *flow, local netip.AddrPort) *link {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := &link{flow: f, began: time.Now(), Flow: alg.Flow{
+	l := &link{flow: f, began: time.Now(), turn: make(chan struct{}, 1), Flow: alg.Flow{
 		ID: len(r.links) + 1, Path: f.plan.Path, Inside: [2]netip.AddrPort{local, f.plan.Target},
 	}}
 	r.links = append(r.links, l)
