@@ -142,6 +142,7 @@ const (
 	TrialStep    = "step"    // a planned message was not sent
 	TrialConnect = "connect" // a TCP connection came about or did not
 	TrialTLS     = "tls"     // a TLS handshake came about, or did not
+	TrialUnused  = "unused"  // a connection to an address at which nobody listens came about or, as it should be, did not
 	TrialH245    = "h245"    // the connection for H.245 that a call announced came about or did not
 )
 

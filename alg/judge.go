@@ -242,7 +242,11 @@ func (j *caseJudge) judge() []PathResult {
 		}
 		reasons = appendReason(reasons, Outbound, out)
 		reasons = appendReason(reasons, Inbound, in)
-		if why := j.interception(p); why != "" {
+		why := j.interception(p)
+		if tcp := j.tcpInterception(p); why == "" {
+			why = tcp
+		}
+		if why != "" {
 			// What else happens then is that somebody's doing.
 			r.Outbound, r.Inbound = Intercepted, Intercepted
 			r.Reason = strings.Join(append([]string{why}, reasons...), "; ")
@@ -426,7 +430,7 @@ func (j *caseJudge) doubt(p Path, steps []*step) (why string, nothing bool) {
 	nothing = !slices.ContainsFunc(steps, func(s *step) bool { return s.path == p })
 	for _, t := range j.c.Trials {
 		// That connecting failed has a verdict of its own.
-		if t.Path == p && t.Outcome == OutcomeFailed && t.Kind != TrialConnect && t.Kind != TrialTLS && t.Kind != TrialH245 {
+		if t.Path == p && t.Outcome == OutcomeFailed && t.Kind != TrialConnect && t.Kind != TrialTLS && t.Kind != TrialH245 && t.Kind != TrialUnused {
 			return cmp.Or(t.Detail, t.Kind+" failed"), nothing
 		}
 	}

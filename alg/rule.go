@@ -25,9 +25,9 @@ type Rule struct {
 	message func(x *exchange) (Change, bool)
 }
 
-// Rules returns every rule: those of SIP, those of H.323, those about messages that do not arrive at all, and the one about TLS.
+// Rules returns every rule: those of SIP, those of H.323, those about messages that do not arrive at all, and those about who is at the other end.
 func Rules() []Rule {
-	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted})
+	return slices.Concat(sipRules(), h323Rules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted, tcpIntercepted, tcpProxy})
 }
 
 // rulesFor returns the rules for changes in messages of a protocol.

@@ -291,6 +291,8 @@ func (r *runner) work(ctx context.Context) {
 			}
 		}
 	}
+	var unused sync.WaitGroup
+	unused.Go(func() { r.tryUnused(ctx) })
 	r.reserve = min(farewell, r.session.Grant.Budget.Messages/8)
 	for _, round := range r.plan.Rounds {
 		if ctx.Err() != nil {
@@ -300,6 +302,7 @@ func (r *runner) work(ctx context.Context) {
 		r.soFar = r.judge(r.evidence()).Report().Verdict
 	}
 	r.narrow(ctx)
+	unused.Wait()
 	// Whatever happened, no registration stays behind: a gateway keeps a pinhole for as long as one lives.
 	r.reserve = 0
 	bye := ctx

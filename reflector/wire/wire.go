@@ -32,8 +32,9 @@ type Grant struct {
 	Control  string         `json:"control"`  // URL of this very reflector, for all further requests
 	Observed netip.AddrPort `json:"observed"` // where the request for the session came from
 
-	Targets []Target `json:"targets"`
-	Budget  Budget   `json:"budget"`
+	Targets []Target     `json:"targets"`
+	Unused  []netip.Addr `json:"unused,omitempty"` // addresses at which nobody listens: who completes a connection there is in between
+	Budget  Budget       `json:"budget"`
 
 	// What a client meets on the targets of [ServiceSIPS], unless something on the way answers in the reflector's place.
 	TLSPin         string   `json:"tls_pin,omitempty"`         // of the key, "sha256//BASE64"
