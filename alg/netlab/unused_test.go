@@ -117,7 +117,7 @@ func TestProbeTCPIntercepted(t *testing.T) {
 						}
 					}
 				}
-				if tried != 5 {
+				if tried < 5 {
 					t.Errorf("run %d: %d trials", n+1, tried)
 				}
 			}

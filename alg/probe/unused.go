@@ -20,10 +20,25 @@ const unusedTries = 3
 // tryUnused connects from every flow over TCP to the addresses at which the reflector says that nobody listens. It waits for
 // nothing else, and nothing waits for it but the end.
 func (r *runner) tryUnused(ctx context.Context) {
+	r.connectAllUnused(ctx, false)
+	r.mu.Lock()
+	proven := slices.ContainsFunc(r.trials, func(t alg.Trial) bool {
+		return t.Kind == alg.TrialUnused && t.Outcome == alg.OutcomeOK && !t.Path.Control
+	})
+	r.mu.Unlock()
+	if proven {
+		// What is then said of the control port must not hang on a few segments that were lost.
+		r.connectAllUnused(ctx, true)
+	}
+}
+
+// connectAllUnused makes the connections, side by side.
+func (r *runner) connectAllUnused(ctx context.Context, controlOnly bool) {
 	var wg sync.WaitGroup
 	for _, addr := range r.session.Grant.Unused {
 		for _, f := range r.flows {
-			if f != nil && f.plan.Path.Transport != "udp" && addr.Is6() == (f.plan.Path.Family == 6) && r.strange(addr) {
+			if f != nil && f.plan.Path.Transport != "udp" && addr.Is6() == (f.plan.Path.Family == 6) && r.strange(addr) &&
+				(!controlOnly || f.plan.Path.Control) {
 				wg.Go(func() { r.connectUnused(ctx, f, netip.AddrPortFrom(addr, f.plan.Target.Port())) })
 			}
 		}
@@ -45,7 +60,7 @@ func (r *runner) connectUnused(ctx context.Context, f *flow, to netip.AddrPort) 
 		conn, err := r.cfg.Network.DialContext(connecting, "tcp", from.String(), to.String())
 		cancel()
 		if err == nil {
-			t.Outcome, t.Detail = alg.OutcomeOK, fmt.Sprintf("after %.1f ms", float64(time.Since(t.At).Microseconds())/1000)
+			t.Outcome, t.Detail = alg.OutcomeOK, fmt.Sprintf("after %s, while a request to the reflector takes %s", ms(time.Since(t.At)), ms(r.rtt))
 			if local, err := addrPort(conn.LocalAddr()); err == nil {
 				t.Src = local
 			}
@@ -62,3 +77,6 @@ func (r *runner) connectUnused(ctx context.Context, f *flow, to netip.AddrPort) 
 	}
 	r.failed(t)
 }
+
+// ms gives a time in milliseconds.
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
