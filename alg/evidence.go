@@ -149,6 +149,7 @@ const (
 	TrialTLS     = "tls"     // a TLS handshake came about, or did not
 	TrialRefused = "refused" // an ICMP error came for a datagram that was sent
 	TrialBan     = "ban"     // from one message on nothing that was sent arrived
+	TrialUnused  = "unused"  // a connection to an address at which nobody listens came about or, as it should be, did not
 	TrialH245    = "h245"    // the connection for H.245 that a call announced came about or did not
 	TrialMedia   = "media"   // media of a call arrived, some of it or all, or did not
 	TrialPinhole = "pinhole" // a datagram from outside came in to a port from which nothing was ever sent, or did not
@@ -175,7 +176,7 @@ type Trial struct {
 // judged reports that a trial that failed has a verdict or a finding of its own: it leaves no doubt about others.
 func (t *Trial) judged() bool {
 	switch t.Kind {
-	case TrialConnect, TrialTLS, TrialH245, TrialRefused, TrialMedia, TrialPinhole, TrialBinding:
+	case TrialConnect, TrialTLS, TrialH245, TrialRefused, TrialUnused, TrialMedia, TrialPinhole, TrialBinding:
 		return true
 	case TrialBan:
 		return t.Step != ""

@@ -189,7 +189,7 @@ func (j *caseJudge) judge() ([]PathResult, []*step) {
 	steps := j.steps()
 	j.all = steps
 	j.measureLoss(steps)
-	j.untouchedSplits(steps)
+	j.judgeSplits(steps)
 
 	var results []PathResult
 	for _, p := range paths {
@@ -211,7 +211,11 @@ func (j *caseJudge) judge() ([]PathResult, []*step) {
 		}
 		reasons = appendReason(reasons, Outbound, out)
 		reasons = appendReason(reasons, Inbound, in)
-		if why := j.interception(p); why != "" {
+		why := j.interception(p)
+		if tcp := j.tcpInterception(p); why == "" {
+			why = tcp
+		}
+		if why != "" {
 			// What else happens then is that somebody's doing.
 			r.Outbound, r.Inbound = Intercepted, Intercepted
 			r.Reason = strings.Join(append([]string{why}, reasons...), "; ")
@@ -453,10 +457,13 @@ func nameOf(proto string, raw []byte) string {
 
 // name is what the message is called in a finding.
 func (x *exchange) name() string {
+	sent, got := x.pair.ends()
 	if x.proto == ProtoSIP {
+		if len(sent.Raw) == 0 {
+			return messageName(&x.got)
+		}
 		return messageName(&x.sent)
 	}
-	sent, got := x.pair.ends()
 	if len(sent.Raw) == 0 { // somebody else sent it
 		return h323Name(x.proto, got.Raw)
 	}
@@ -476,6 +483,6 @@ func (s *step) unhides() bool {
 }
 
 func startLine(raw []byte) []byte {
-	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	line, _, _ := bytes.Cut(bytes.TrimLeft(raw, "\r\n"), []byte("\n"))
 	return bytes.Clone(bytes.TrimRight(line, "\r"))
 }

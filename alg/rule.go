@@ -27,7 +27,7 @@ type Rule struct {
 
 // Rules returns every rule: those of SIP, those of H.323, those about media, those about messages that do not arrive at all, and the one about TLS.
 func Rules() []Rule {
-	return slices.Concat(sipRules(), h323Rules(), mediaRules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted, sipProxyAnswered, sipProxyRefused, responseRedirected, largeDatagramsLost, clientBanned})
+	return slices.Concat(sipRules(), h323Rules(), mediaRules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted, sipProxyAnswered, sipProxyRefused, responseRedirected, largeDatagramsLost, clientBanned, tcpIntercepted, tcpProxy})
 }
 
 // mediaRules are about the media of calls, and about what lets it in.
@@ -46,6 +46,7 @@ func rulesFor(proto string) []Rule {
 // sipRules are in the order in which they claim changes: the special before the general. The last one takes all.
 func sipRules() []Rule {
 	return []Rule{
+		octetsInserted,
 		sipProxy,
 		contentLengthWrong,
 		contentLengthRewritten,
@@ -67,6 +68,8 @@ func sipRules() []Rule {
 		headerInserted,
 		headerRemoved,
 		bodyCorrupted,
+		sipSplitUntouched,
+		sipPartlyRewritten,
 		messageRewritten,
 		viaLowerUntouched,
 		viaFoldedUntouched,
@@ -103,6 +106,9 @@ func newExchange(p *Pair, flow *Flow) *exchange {
 	if x.proto == ProtoSIP {
 		sent, got := p.ends()
 		x.sent, x.got = sip.Parse(sent.Raw), sip.Parse(got.Raw)
+		if x.inserted() { // a message of nobody's is one change, not as many as it has lines
+			x.changes = []Change{{Kind: ChangeInserted, Field: "raw", Got: got.Raw}}
+		}
 	}
 	return x
 }

@@ -20,37 +20,3 @@ var h323SplitUntouched = Rule{
 	Advice:   turnOffH323,
 	Source:   "RFC 1006 6, H.225.0 Appendix IV",
 }
-
-// untouchedSplits reports messages that were rewritten whole and left alone in parts.
-func (j *caseJudge) untouchedSplits(steps []*step) {
-	type key struct {
-		side
-		shape string
-	}
-	whole := map[key]bool{}
-	for _, s := range steps {
-		if s.path.Proto == ProtoH323 && s.name == StepSetup && s.changed {
-			whole[key{s.side, s.shape}] = true
-		}
-	}
-	for _, s := range steps {
-		split := s.name == StepSetupSplitHeader || s.name == StepSetupSplitMiddle
-		if !split || !whole[key{s.side, s.shape}] || s.changed || s.delivered == 0 {
-			continue
-		}
-		for _, p := range s.tries {
-			if !p.Delivered() {
-				continue
-			}
-			sent, got := p.ends()
-			f, fresh := j.finding(&h323SplitUntouched, s.path, directionOf(s.outbound), h323Name(ProtoH323, sent.Raw), "")
-			if fresh {
-				f.Shape = s.shape
-			}
-			f.Count++
-			if len(f.Marks) < maxMarks {
-				f.Marks = append(f.Marks, Mark{Pair: p.ID, SentEnd: len(sent.Raw), GotEnd: len(got.Raw)})
-			}
-		}
-	}
-}

@@ -19,6 +19,9 @@ var sipProxy = Rule{
 	Source:   "RFC 3261 16.6",
 	Benign:   true,
 	change: func(x *exchange, c *Change) bool {
+		if x.pair != nil && proxysOwn(x) || len(x.proxies) > 0 && c.Kind == ChangeInserted && lineEnds(c.Got) {
+			return true
+		}
 		if x.sent.Status() > 0 {
 			// On the way back a proxy takes its own Via off again (RFC 3261 16.7).
 			return c.Kind == ChangeRemoved && c.Field == "via[0]" && x.proxies[sentBy(&x.sent)]
@@ -27,6 +30,8 @@ var sipProxy = Rule{
 			return false
 		}
 		switch {
+		case c.Kind == ChangeRemoved && lineEnds(c.Sent): // a keepalive is for the next hop (RFC 5626 4.4.1)
+			return true
 		case c.Kind == ChangeReformatted && isField(c, "via"): // ours may now stand behind its own, in one line
 			return true
 		case c.Kind == ChangeInserted && (isField(c, "via") || isField(c, "record-route")):

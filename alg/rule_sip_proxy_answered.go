@@ -23,6 +23,9 @@ func (j *caseJudge) answered(p *Pair, flow *Flow) bool {
 	if p.Outbound || flow.Proto() != ProtoSIP || len(p.Outside.Raw) > 0 || !bytes.HasPrefix(p.Inside.Raw, []byte("SIP/2.0 ")) {
 		return false
 	}
+	if flow.Path.Transport != "udp" && !j.proxied[flow.Path] {
+		return false // whoever writes into a connection without taking part in it is no proxy: see octetsInserted
+	}
 	f, fresh := j.finding(&sipProxyAnswered, flow.Path, Inbound, nameOf(ProtoSIP, p.Inside.Raw), "")
 	if fresh {
 		f.Kind, f.Shape, f.Got = ChangeInserted, p.Shape, startLine(p.Inside.Raw)

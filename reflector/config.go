@@ -29,6 +29,10 @@ type Config struct {
 	// a family stands for the first host of that family, and so on. Hosts beyond them are told as they are.
 	Advertise []netip.Addr
 
+	// Unused are addresses that lead to this machine or its network and at which nobody listens. Clients are told, and try to
+	// connect: whoever completes such a connection is in between. They must be none of Hosts, which must then be given.
+	Unused []netip.Addr
+
 	// HTTPS, SIP, SIPS and Neutral are the addresses of the services: "host:port", ":port" for every one of Hosts, port 0 for
 	// any free port (the same on every host), or [Off]. Empty means ":443", ":5060", ":5061" and ":15060". HTTPS cannot
 	// be off. The others are UDP and TCP, on the same port where it can be had.
@@ -213,6 +217,9 @@ func (c Config) withDefaults() (Config, error) {
 		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() {
 			return c, fmt.Errorf("advertise %s: not a unicast address", addr)
 		}
+	}
+	if err := c.checkUnused(); err != nil {
+		return c, err
 	}
 	for _, v6 := range []bool{false, true} {
 		if n, m := countFamily(c.Advertise, v6), countFamily(c.Hosts, v6); n > m {

@@ -184,7 +184,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		}
 		s.takeAllStreams(socks, ends, streams)
 	}
-	return nil
+	return s.listensUnused()
 }
 
 // binder opens the sockets of a service.

@@ -14,7 +14,7 @@ import (
 func TestMain(m *testing.M) {
 	netlab.Main(m, map[string]func(args []string) int{
 		"peer": peerFunc, "station": stationFunc, "names": namesFunc, "softphone": softphoneFunc,
-		"callers": callersFunc, "uas": uasFunc, "hostile": hostileFunc, "replay": replayFunc,
+		"callers": callersFunc, "uas": uasFunc, "hostile": hostileFunc, "replay": replayFunc, "relay": relayFunc,
 	})
 }
 

@@ -359,8 +359,13 @@ func (r *runner) evidence() alg.Evidence {
 		}
 	}
 	for _, x := range l.extra {
-		got := there(x.got)
-		add(0, x.link, x.link.inserted(), x.link.try, true, &alg.Sighting{At: got.At, Raw: alg.Bytes{}}, got)
+		switch {
+		case !x.inbound:
+			got := there(x.got)
+			add(0, x.link, x.link.inserted(), x.link.try, true, &alg.Sighting{At: got.At, Raw: alg.Bytes{}}, got)
+		case x.got.at.Before(r.asked) && l.dropped == 0:
+			add(0, x.link, x.link.inserted(), x.link.try, false, here(x.link, x.got), &alg.Sighting{At: x.got.at, Raw: alg.Bytes{}})
+		}
 	}
 	for _, at := range r.links {
 		e.Flows = append(e.Flows, at.Flow)

@@ -44,8 +44,9 @@ type asked struct {
 
 // extra is what one end of a connection received and the other did not send.
 type extra struct {
-	link *link
-	got  *sighting
+	link    *link
+	got     *sighting
+	inbound bool
 }
 
 // sighting is a message as one end saw it.
@@ -86,7 +87,8 @@ type ledger struct {
 	asked    map[uint32]*asked
 	requests []*asked
 	trying   []*asked         // answers from the next hop, of requests by their numbers
-	extra    []*extra         // what the reflector received and nobody here sent
+	extra    []*extra         // what one end received and the other did not send
+	aliens   []alien          // what may yet turn out to be that
 	received map[uint64]*sent // by the sequence number of the receipt
 	conns    map[uint64]*conn // by the number of the connection at the reflector
 	after    uint64           // receipts up to this one are in
@@ -108,6 +110,7 @@ type stream struct {
 	framer framer
 	count  int    // messages so far
 	buf    []byte // not yet cut
+	lead   int    // octets of buf that are line ends ahead of a message: they are compared with it
 	off    int    // where buf begins
 	last   *wire.Receipt
 	broken bool
@@ -175,20 +178,6 @@ func (l *ledger) arrived(got *sighting) (*sent, *asked) {
 // isTrying reports a 100, which the reflector sends only when it is asked to.
 func isTrying(raw []byte) bool { return bytes.HasPrefix(raw, []byte("SIP/2.0 100 ")) }
 
-// leftover enters what arrived over a connection and was no whole message: it belongs to the first message there that is
-// still missing.
-func (l *ledger) leftover(at *link, got *sighting) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.order {
-		if s.link == at && s.reply != nil && s.answer == nil {
-			s.answer = got
-			l.notify()
-			return
-		}
-	}
-}
-
 // report enters receipts.
 func (l *ledger) report(r wire.Receipts) {
 	l.mu.Lock()
@@ -239,22 +228,25 @@ func (l *ledger) grow(receipt *wire.Receipt) {
 		}
 	}
 	for s.framer != nil && len(s.buf) > 0 && !s.broken {
-		n, message, err := s.framer.next(s.buf)
+		n, message, err := s.framer.next(s.buf[s.lead:])
 		if err != nil {
 			s.broken = !isShort(err)
 			break
 		}
-		if message {
-			got := &sighting{
-				at: receipt.At, off: s.off, raw: s.buf[:n:n], seq: receipt.Seq, local: receipt.Local, remote: receipt.Remote,
-			}
-			if c.link.ordered() {
-				l.inOrder(c.link, receipt.Direction, s.count, got)
-			} else {
-				l.whole(receipt, got, c)
-			}
-			s.count++
+		if n += s.lead; !message {
+			s.lead = n
+			continue
 		}
+		s.lead = 0
+		got := &sighting{
+			at: receipt.At, off: s.off, raw: s.buf[:n:n], seq: receipt.Seq, local: receipt.Local, remote: receipt.Remote,
+		}
+		if c.link.ordered() {
+			l.inOrder(c.link, receipt.Direction, s.count, got)
+		} else {
+			l.whole(receipt, got, c)
+		}
+		s.count++
 		s.buf = s.buf[n:]
 		s.off += n
 	}
@@ -285,7 +277,7 @@ func (l *ledger) inOrder(at *link, dir wire.Direction, n int, got *sighting) {
 // unsent enters what the reflector received behind all that was sent over a link.
 func (l *ledger) unsent(at *link, got *sighting) {
 	if !slices.ContainsFunc(l.order, func(s *sent) bool { return s.link == at && s.failed != nil }) {
-		l.extra = append(l.extra, &extra{at, got})
+		l.extra = append(l.extra, &extra{link: at, got: got})
 	}
 }
 
@@ -330,6 +322,10 @@ func (l *ledger) whole(receipt *wire.Receipt, got *sighting, c *conn) {
 		return
 	}
 	s := l.sent[tag.Number]
+	if c != nil && (!ok || s == nil || s.there != nil) {
+		l.aliens = append(l.aliens, alien{link: c.link, got: got, double: ok && s != nil})
+		return
+	}
 	if !ok || s == nil {
 		return
 	}
@@ -358,6 +354,7 @@ func (l *ledger) saw(s *sent, got *sighting) {
 func (l *ledger) finish() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.resolve()
 	for _, c := range l.conns {
 		if c.link == nil || len(c.in.buf) == 0 {
 			continue
@@ -367,7 +364,7 @@ func (l *ledger) finish() {
 		i := slices.IndexFunc(l.order, func(s *sent) bool { return s.link == c.link && s.there == nil && s.failed == nil })
 		switch {
 		case i < 0:
-			if c.link.ordered() {
+			if !l.displaced(c.link, got.raw, false) {
 				l.unsent(c.link, got)
 			}
 		case bytes.HasPrefix(l.order[i].raw, c.in.buf): // the beginning of it, untouched: the rest did not come, that is all

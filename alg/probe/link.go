@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"nofixup/alg"
@@ -45,8 +44,8 @@ type link struct {
 	inbound []*asked // the reflector's messages, in order; the ledger's lock
 	came    int      // how many of them arrived
 
-	mu      sync.Mutex
-	written int            // tcp: octets so far
+	turn    chan struct{}  // tcp: holds one while something is written; no lock, since a message in parts takes its time
+	written int            // tcp: octets so far, of who has the turn
 	mapped  netip.AddrPort // the source that the reflector saw
 }
 
@@ -57,19 +56,23 @@ func (l *link) ordered() bool { return l.Proto() == alg.ProtoH323 || l.Proto() =
 func (l *link) local() netip.AddrPort { return l.Inside[0] }
 
 // send writes a message to a connection and returns where it begins in the stream of its direction. It can be cut after so many
-// octets: the parts are then sent splitPause apart, each in a segment of its own.
+// octets: the parts are then sent splitPause apart, or less where they are many, each in a segment of its own.
 func (l *link) send(raw []byte, cuts ...int) (off int, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
 	off = l.written
-	_ = l.stream.SetWriteDeadline(time.Now().Add(writeTime + time.Duration(len(cuts))*splitPause))
+	pause := splitPause
+	if len(cuts) > 0 {
+		pause = min(splitPause, splitTime/time.Duration(len(cuts)))
+	}
+	_ = l.stream.SetWriteDeadline(time.Now().Add(writeTime + time.Duration(len(cuts))*pause))
 	for done := 0; done < len(raw); {
 		next := len(raw)
 		if len(cuts) > 0 {
 			next, cuts = cuts[0], cuts[1:]
 		}
 		if done > 0 {
-			time.Sleep(splitPause)
+			time.Sleep(pause)
 		}
 		n, err := l.stream.Write(raw[done:next])
 		l.written += n
@@ -83,6 +86,9 @@ func (l *link) send(raw []byte, cuts ...int) (off int, err error) {
 
 // splitPause is between the parts of a message that is cut: long enough for each to be a segment that arrives by itself.
 const splitPause = 50 * time.Millisecond
+
+// splitTime is how long a message of many parts may take: they then follow closer on each other.
+const splitTime = time.Second
 
 // writeTime bounds a write to a connection whose other end has stopped reading.
 const writeTime = 5 * time.Second
@@ -144,23 +150,27 @@ func (l *link) read(take func(raw []byte, off int, at time.Time), rest func(raw 
 	var (
 		framer = newFramer(l.Proto())
 		buf    []byte
+		lead   int // octets of buf that are line ends ahead of a message: they are compared with it
 		off    int
 		chunk  = make([]byte, 64<<10)
 	)
 	for {
 		n, err := l.stream.Read(chunk)
 		buf = append(buf, chunk[:n]...)
-		for len(buf) > 0 {
-			n, message, ferr := framer.next(buf)
+		for len(buf) > lead {
+			n, message, ferr := framer.next(buf[lead:])
 			if ferr != nil {
 				if !isShort(ferr) {
 					err = ferr
 				}
 				break
 			}
-			if message {
-				take(append([]byte(nil), buf[:n]...), off, time.Now())
+			if n += lead; !message {
+				lead = n
+				continue
 			}
+			lead = 0
+			take(append([]byte(nil), buf[:n]...), off, time.Now())
 			buf = buf[n:]
 			off += n
 		}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net"
 	"os"
@@ -16,16 +17,18 @@ import (
 	"nofixup/reflector"
 )
 
-// meddler is a network with a box that changes the streams to port 1720, whole: each write and each read is given to it.
+// meddler is a network with a box that changes the streams to port 1720, or another one, whole: each write and each read is
+// given to it.
 type meddler struct {
 	Network
-	out func(b []byte) ([]byte, error) // nil leaves what is written
-	in  func(nth int, b []byte) []byte // nil leaves what is read
+	port string
+	out  func(b []byte) ([]byte, error) // nil leaves what is written
+	in   func(nth int, b []byte) []byte // nil leaves what is read
 }
 
 func (m meddler) DialContext(ctx context.Context, network, local, address string) (net.Conn, error) {
 	c, err := m.Network.DialContext(ctx, network, local, address)
-	if err != nil || network != "tcp" || !strings.HasSuffix(address, ":1720") {
+	if err != nil || network != "tcp" || !strings.HasSuffix(address, ":"+cmp.Or(m.port, "1720")) {
 		return c, err
 	}
 	return &meddled{Conn: c, meddler: m}, nil

@@ -218,7 +218,7 @@ func (t *template) noCSeq() []byte {
 // ack acknowledges a final response that is no success (RFC 3261 17.1.1.3): its Request-URI, From, Call-ID, CSeq number and
 // topmost Via are the INVITE's, its To the response's. A tag of its own tells it from the INVITE.
 func (t *template) ack(invite, response *sip.Message) []byte {
-	requestURI, _, _ := strings.Cut(strings.TrimPrefix(string(invite.Raw), "INVITE "), " ")
+	requestURI, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimLeft(string(invite.Raw), "\r\n"), "INVITE "), " ")
 	return sip.Compose(nil, "ACK "+requestURI+" SIP/2.0", []sip.Field{
 		{Name: "Via", Value: string(invite.Value(sip.HeaderVia, 0))},
 		{Name: "From", Value: string(invite.Value(sip.HeaderFrom, 0))},

@@ -54,9 +54,9 @@ type Step struct {
 
 // Names of the steps of SIP, as they appear in the evidence.
 const (
-	stepOptions    = "options"
+	stepOptions    = alg.StepOptions
 	stepRegister   = "register"
-	stepInvite     = "invite" // audio, video and content, long header names
+	stepInvite     = alg.StepInvite // audio, video and content, long header names
 	stepMessage    = "message"
 	stepSubscribe  = "subscribe"
 	stepCanary     = "invite-spelling" // compact and mixed-case names, a fold, a second Via, a Route, o= other than c=
@@ -116,12 +116,13 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 			{Name: stepSetupH245, Shape: alg.ShapeLocal, Script: true},
 		},
 	})
+	framed, unframed := framingSteps()
 	p.round("calls", stepsOf{
-		alg.ProtoSIP: {
+		alg.ProtoSIP: append([]Step{
 			{Name: stepCall, Shape: alg.ShapeLocal, Script: true},
 			{Name: stepCancel, Shape: alg.ShapeLocal, Script: true},
 			{Name: stepCalled, Shape: alg.ShapeLocal, Script: true},
-		},
+		}, framed...),
 		alg.ProtoH323: {
 			{Name: stepCalled, Shape: alg.ShapeLocal, Script: true},
 			{Name: stepSplitHeader, Shape: alg.ShapeLocal, Script: true},
@@ -158,7 +159,7 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 		invalid = append(invalid, Step{Name: stepBrokenAnswers, Shape: alg.ShapeLocal, Script: true})
 	}
 	// What breaks the rules comes last, one by one: it can get the client banned.
-	for _, s := range append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, invalid...) {
+	for _, s := range append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, append(unframed, invalid...)...) {
 		if steps := p.spread(stepsOf{alg.ProtoSIP: {s}}); len(steps) > 0 {
 			p.Rounds = append(p.Rounds, Round{Name: "broken messages", Steps: steps})
 		}
@@ -314,6 +315,9 @@ func (p *Plan) spread(steps stepsOf) []Step {
 				continue
 			}
 			if s.Datagram.Octets > 0 && !p.sizeFits(&f, s) {
+				continue
+			}
+			if fr, ok := framingOf(s.Name); ok && !fr.belongs(f.Path.Transport, p.thorough) {
 				continue
 			}
 			s.Flow, s.Role = i, alg.RoleProbe

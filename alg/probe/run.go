@@ -22,7 +22,7 @@ type Config struct {
 	Network   Network      // nil means System{}
 	Plan      PlanOptions
 	Source    netip.Addr    // local address to send from; the zero address means the system's choice
-	Timeout   time.Duration // of the whole run; 0 means DefaultTimeout
+	Timeout   time.Duration // of the whole run; 0 means DefaultTimeout, or more where the line is slow
 	Version   string        // of the tool, for User-Agent and the report
 	Kind      string        // "probe" or "demo", for the report
 
@@ -57,24 +57,33 @@ func Run(ctx context.Context, cfg Config) (*alg.Report, error) {
 	if cfg.Network == nil {
 		cfg.Network = System{}
 	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = DefaultTimeout
-	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
 	}
 	r := &runner{cfg: cfg, started: time.Now()}
-	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	opening, cancel := context.WithDeadline(ctx, r.deadline())
 	defer cancel()
-	if err := r.open(ctx); err != nil {
+	if err := r.open(opening); err != nil {
 		return nil, err
 	}
 	defer r.close()
-	if err := r.bind(ctx); err != nil {
+	if err := r.bind(opening); err != nil {
 		return nil, err
 	}
-	r.work(ctx)
-	return r.report(ctx), nil
+	working, cancel := context.WithDeadline(ctx, r.deadline())
+	defer cancel()
+	r.work(working)
+	return r.report(working), nil
+}
+
+// deadline is when the run ends at the latest. Unless the user has set it, a plan has several times as long as it takes where
+// nothing gets lost.
+func (r *runner) deadline() time.Time {
+	limit := r.cfg.Timeout
+	if limit <= 0 {
+		limit = max(DefaultTimeout, 3*r.plan.Estimate(r.rtt))
+	}
+	return r.started.Add(limit)
 }
 
 type runner struct {
@@ -103,6 +112,7 @@ type runner struct {
 
 	mu      sync.Mutex
 	number  uint32
+	parts   int // receipts that messages took which were cut, beside their own
 	pollErr error
 
 	wg       sync.WaitGroup
@@ -240,7 +250,7 @@ func (r *runner) failed(t alg.Trial) {
 func (r *runner) newLink(f *flow, local netip.AddrPort) *link {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := &link{flow: f, began: time.Now(), Flow: alg.Flow{
+	l := &link{flow: f, began: time.Now(), turn: make(chan struct{}, 1), Flow: alg.Flow{
 		ID: len(r.links) + 1, Path: f.plan.Path, Inside: [2]netip.AddrPort{local, f.plan.Target},
 	}}
 	r.links = append(r.links, l)
@@ -297,6 +307,8 @@ func (r *runner) work(ctx context.Context) {
 			}
 		}
 	}
+	var unused sync.WaitGroup
+	unused.Go(func() { r.tryUnused(ctx) })
 	r.reserve = min(farewell, r.session.Grant.Budget.Messages/8)
 	r.left = r.plan.Estimate(r.rtt)
 	broken := false
@@ -319,6 +331,7 @@ func (r *runner) work(ctx context.Context) {
 	}
 	r.narrow(ctx)
 	r.findCause(ctx)
+	unused.Wait()
 	// Whatever happened, no registration stays behind: a gateway keeps a pinhole for as long as one lives.
 	r.reserve, r.left = 0, 0
 	bye := ctx
@@ -422,6 +435,7 @@ func (r *runner) ready(s Step) bool {
 	r.ledger.mu.Lock()
 	mapped := f.mapped
 	r.ledger.mu.Unlock()
+	_, framed := framingOf(s.Name)
 	switch {
 	case f.shut != nil || !r.sendable(s):
 		return false
@@ -433,7 +447,7 @@ func (r *runner) ready(s Step) bool {
 		return f.gatekeeper.endpoint != ""
 	case r.actionless(s):
 		return false
-	case s.Shape == alg.ShapeLocal && (!s.Script || f.plan.Path.Proto == alg.ProtoH323):
+	case s.Shape == alg.ShapeLocal && (!s.Script || framed || f.plan.Path.Proto == alg.ProtoH323):
 		return true
 	case s.Shape == alg.ShapePublic:
 		return mapped.IsValid() && (mapped.Addr() != f.local || f.udp != nil && mapped != f.udp.local())

@@ -27,6 +27,9 @@ func (s Step) messages(proto string) []string {
 	if names, ok := callMessages[s.Name]; ok && proto == alg.ProtoH323 {
 		return names
 	}
+	if f, ok := framingOf(s.Name); ok {
+		return f.messages()
+	}
 	var names []string
 	switch s.Name {
 	case stepCall:
@@ -83,6 +86,12 @@ var calledRequests = []struct {
 
 // script works through a step of several messages, until one of them does not get through.
 func (r *runner) script(ctx context.Context, l *link, s Step, try int) {
+	if f, ok := framingOf(s.Name); ok {
+		if own, ok := r.own(l, s.Shape); ok {
+			r.framed(ctx, l, f, s, try, own)
+		}
+		return
+	}
 	switch s.Name {
 	case stepCall:
 		r.call(ctx, l, s, try)

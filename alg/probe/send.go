@@ -44,7 +44,8 @@ func (r *runner) send(ctx context.Context, batch []attempt) {
 					}
 					more = true
 					try := a.first + n
-					if try > 1 && (!a.Script || f.plan.Path.Proto == alg.ProtoH323) || a.Breaks != "" {
+					_, framed := framingOf(a.Name)
+					if try > 1 && (!a.Script || framed || f.plan.Path.Proto == alg.ProtoH323) || a.Breaks != "" {
 						r.post(ctx, f, bracket, try)
 						last = try
 					}
@@ -171,7 +172,11 @@ func (r *runner) connect(ctx context.Context, f *flow, from string, to netip.Add
 	l.stream = stream
 	l.Inside[1] = to
 	l.Parent, l.step, l.try = behalf.ID, behalf.step, behalf.try
-	take := func(raw []byte, off int, at time.Time) { r.arrived(&sighting{at: at, off: off, raw: raw}) }
+	take := func(raw []byte, off int, at time.Time) {
+		if got := (&sighting{at: at, off: off, raw: raw}); !r.arrived(got) {
+			r.ledger.stray(l, got)
+		}
+	}
 	if l.ordered() {
 		take = func(raw []byte, off int, at time.Time) {
 			r.ledger.arrivedInOrder(l, &sighting{at: at, off: off, raw: raw})
@@ -315,7 +320,7 @@ func (r *runner) one(ctx context.Context, l *link, s Step, try int) *sent {
 func (r *runner) spent() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return 2*(int(r.number)+1+r.reserve) > r.session.Grant.Budget.Messages || r.number >= wire.MaxNumber
+	return 2*(int(r.number)+1+r.reserve)+r.parts > r.session.Grant.Budget.Messages || r.number >= wire.MaxNumber
 }
 
 // nextNumber numbers a message.
@@ -359,8 +364,8 @@ func (r *runner) transmit(m *sent, more ...*sent) {
 	}
 }
 
-// arrived takes a message that a socket or a connection brought.
-func (r *runner) arrived(got *sighting) {
+// arrived takes a message that a socket or a connection brought, and reports whether it is the first copy of one that was due.
+func (r *runner) arrived(got *sighting) bool {
 	m, a := r.ledger.arrived(got)
 	switch {
 	case m != nil:
@@ -368,6 +373,7 @@ func (r *runner) arrived(got *sighting) {
 	case a != nil:
 		r.called(a, got)
 	}
+	return m != nil || a != nil
 }
 
 // answered takes the answer to a message of ours: an INVITE's sender acknowledges it.

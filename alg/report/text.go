@@ -194,6 +194,9 @@ func (t *text) deed(between string) string {
 	case alg.Blocked:
 		return fmt.Sprintf("%s is blocked %s", what, between)
 	case alg.Intercepted:
+		if !slices.ContainsFunc(t.report.Findings, func(f alg.Finding) bool { return strings.HasPrefix(f.Field, "tls.") }) {
+			return fmt.Sprintf("something %s completes TCP in the place of the far end: %s goes through it", between, what)
+		}
 		return fmt.Sprintf("something %s terminates TLS: %s does not reach the far end unread", between, what)
 	case alg.Redirected:
 		return fmt.Sprintf("something %s delivers %s messages to another port than they are sent to", between, what)

@@ -143,6 +143,7 @@ func shutdown(srv *reflector.Server, log *slog.Logger) {
 // options are the command line.
 type options struct {
 	hosts, advertise []string
+	unused           []string
 	https, sip, sips string
 	neutral          string
 	h225, h245, ras  string
@@ -161,6 +162,7 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 	f.Usage = func() {}
 	f.StringArrayVar(&o.hosts, "host", nil, "listen on `ADDR` and tell clients so; repeatable (default: all addresses)")
 	f.StringArrayVar(&o.advertise, "advertise", nil, "tell clients `ADDR` instead, behind a 1:1 NAT; repeatable")
+	f.StringArrayVar(&o.unused, "unused", nil, "tell clients `ADDR`, which leads here and where nobody listens; repeatable")
 	f.StringVar(&o.https, "https", ":443", "`ADDR` of the control protocol")
 	f.StringVar(&o.sip, "sip", ":5060", "`ADDR` of SIP over UDP and TCP, or off")
 	f.StringVar(&o.sips, "sips", ":5061", "`ADDR` of SIP over TLS, and in clear over UDP and TCP, or off")
@@ -206,6 +208,9 @@ func (o *options) config(stderr io.Writer) (reflector.Config, error) {
 		return cfg, err
 	}
 	if cfg.Advertise, err = addrs("advertise", o.advertise); err != nil {
+		return cfg, err
+	}
+	if cfg.Unused, err = addrs("unused", o.unused); err != nil {
 		return cfg, err
 	}
 	switch o.log {

@@ -31,6 +31,8 @@ type probeFlags struct {
 
 	thorough bool
 	dryRun   bool
+
+	changed func(flag string) bool // the user has given it
 }
 
 func probeCommand() command {
@@ -46,11 +48,12 @@ func probeCommand() command {
 			f.StringVar(&p.proxy, "proxy", "", "ask the reflector through the HTTP proxy at this `URL`; what is tested never goes through it")
 			f.StringVar(&p.source, "source", "", "send from this local `ADDR`")
 			f.StringArrayVar(&p.via, "via-address", nil, "`ADDR` of a router between here and the outermost one, on its outer side; repeatable")
-			f.DurationVar(&p.timeout, "timeout", probe.DefaultTimeout, "give up after `D` and report what is known by then")
+			f.DurationVar(&p.timeout, "timeout", 0, "give up after `D` and report what is known by then (default "+probe.DefaultTimeout.String()+", longer on slow lines)")
 			f.BoolVar(&p.thorough, "thorough", false, "also send odd and broken messages, over TCP as well, and register with a gatekeeper (RRQ, ARQ, URQ), for which a firewall may open a way in for some minutes")
 			f.BoolVarP(&p.v4, "ipv4", "4", false, "IPv4 only")
 			f.BoolVarP(&p.v6, "ipv6", "6", false, "IPv6 only")
 			f.BoolVar(&p.dryRun, "dry-run", false, "print the plan and send nothing")
+			p.changed = f.Changed
 			p.declare(f)
 			return p.run
 		},
@@ -109,7 +112,7 @@ func (p *probeFlags) config(args []string) (probe.Config, error) {
 		return cfg, fmt.Errorf("unexpected argument %q", args[1])
 	case p.check() != nil:
 		return cfg, p.check()
-	case p.timeout <= 0:
+	case p.timeout <= 0 && p.changed("timeout"):
 		return cfg, fmt.Errorf("--timeout %s: want more than nothing", p.timeout)
 	case p.pin != "" && p.ca != "":
 		return cfg, errors.New("--pin and --ca: a pin takes the place of authorities, give one of them")

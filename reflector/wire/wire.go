@@ -33,7 +33,8 @@ type Grant struct {
 	Observed netip.AddrPort `json:"observed"` // where the request for the session came from
 
 	Targets []Target     `json:"targets"`
-	Media   []MediaPorts `json:"media,omitempty"` // where it takes media, none if it does not
+	Media   []MediaPorts `json:"media,omitempty"`  // where it takes media, none if it does not
+	Unused  []netip.Addr `json:"unused,omitempty"` // addresses at which nobody listens: who completes a connection there is in between
 	Budget  Budget       `json:"budget"`
 
 	// What a client meets on the targets of [ServiceSIPS], unless something on the way answers in the reflector's place.

@@ -1,0 +1,104 @@
+package probe
+
+import (
+	"bytes"
+	"slices"
+
+	"nofixup/reflector/wire"
+)
+
+// alien is what arrived over a connection and could not be told to be a message of ours: it has no tag, the tag of a message
+// that is there already, or is no whole message.
+type alien struct {
+	link    *link
+	got     *sighting
+	inbound bool
+	double  bool // it has the tag of a message that is there already
+}
+
+// stray enters what came over a connection to here.
+func (l *ledger) stray(at *link, got *sighting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tag, ok := wire.FindTag(got.raw, l.token)
+	l.aliens = append(l.aliens, alien{at, got, true, ok && (l.sent[tag.Number] != nil || l.asked[tag.Number] != nil)})
+}
+
+// leftover enters what a connection to here ended with and was no whole message.
+func (l *ledger) leftover(at *link, got *sighting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.missed(at, got) {
+		l.notify()
+		return
+	}
+	l.aliens = append(l.aliens, alien{at, got, true, false})
+}
+
+// resolve says what became of the aliens when all receipts are known: each is the first message of its direction that is
+// missing on its connection, spoilt, or else something that nobody at the other end sent. TCP doubles nothing, so that a
+// second copy is somebody's, too. The ledger is locked.
+func (l *ledger) resolve() {
+	for _, a := range l.aliens {
+		switch {
+		case a.inbound && l.missed(a.link, a.got), !a.inbound && l.missing(a.link, a.got):
+		case !a.double && l.displaced(a.link, a.got.raw, a.inbound):
+		case a.inbound:
+			l.extra = append(l.extra, &extra{link: a.link, got: a.got, inbound: true})
+		default:
+			l.unsent(a.link, a.got)
+		}
+	}
+	l.aliens = nil
+}
+
+// displaced reports that octets are the rest of a message that was cut too short: a gateway that breaks Content-Length puts the
+// stream out of step. They are not somebody else's, and what became of the message tells of them.
+func (l *ledger) displaced(at *link, raw []byte, inbound bool) bool {
+	const end = 16 // octets that tell the end of one message from that of another
+	short := func(sent, got *sighting) bool {
+		return sent != nil && got != nil && !bytes.HasSuffix(got.raw, sent.raw[max(0, len(sent.raw)-end):]) && bytes.Contains(sent.raw, raw)
+	}
+	for _, s := range l.order {
+		if s.link == at && (inbound && short(s.reply, s.answer) || !inbound && short(&sighting{raw: s.raw}, s.there)) {
+			return true
+		}
+	}
+	for _, a := range l.requests {
+		if a.link == at && inbound && short(a.out, a.in) {
+			return true
+		}
+	}
+	return false
+}
+
+// missing takes something for the first message of a link that the reflector did not receive, if there is one.
+func (l *ledger) missing(at *link, got *sighting) bool {
+	i := slices.IndexFunc(l.order, func(s *sent) bool { return s.link == at && s.there == nil && s.failed == nil })
+	if i >= 0 {
+		l.saw(l.order[i], got)
+	}
+	return i >= 0
+}
+
+// missed takes something for the first message of the reflector that did not arrive over a link, if there is one. The
+// beginning of that message, untouched, says no more than that the rest did not come.
+func (l *ledger) missed(at *link, got *sighting) bool {
+	for _, s := range l.order {
+		if s.link == at && s.reply != nil && s.answer == nil {
+			if !bytes.HasPrefix(s.reply.raw, got.raw) {
+				s.answer = got
+			}
+			return true
+		}
+	}
+	for _, a := range l.requests {
+		if a.link == at && a.out != nil && a.in == nil {
+			if !bytes.HasPrefix(a.out.raw, got.raw) {
+				a.in = got
+			}
+			return true
+		}
+	}
+	return false
+}
