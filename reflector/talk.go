@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// maxTalks is how many flows of media a session has sent to it at a time: two of RTP and two of RTCP for each of two calls.
-	maxTalks = 8
+	// maxTalks is how many flows of media a session has sent to it at a time: two of RTP and two of RTCP for each of four calls.
+	maxTalks = 16
 	// talkPatience is how long a flow waits for credit: the client's own media may be about to begin.
 	talkPatience = 2 * time.Second
 )

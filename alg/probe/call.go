@@ -1,8 +1,10 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -39,6 +41,8 @@ var callMessages = func() map[string][]string {
 	for _, step := range []string{stepSetup, stepSetup27, stepSetup12, stepSplitHeader, stepSplitMiddle, stepSetupPair} {
 		add(step, answers...)
 	}
+	add(stepLive, answers...)
+	add(stepLive27, answers...)
 	add(stepSetup7, append(answers, "facility")...)
 	add(stepSetupH245, append(answers, "nonStandard", "terminalCapabilitySet", "masterSlaveDetermination", "olc", "olcAck",
 		"terminalCapabilitySetAck", "masterSlaveDeterminationAck", "endSessionCommand")...)
@@ -101,6 +105,7 @@ type call struct {
 	id     [16]byte
 	conf   [16]byte
 	names  map[string]bool // taken
+	end    *mediaEnd       // of a call with media, else nil
 }
 
 // callPorts is how many ports one call announces: RTP and RTCP of four channels, and one for H.245.
@@ -132,6 +137,9 @@ func (c *call) compose(body h323.CallBody, control ...h323.Control) (number uint
 	m := h323.CallMessage{
 		Reference: c.ref, FromCallee: c.callee, ID: c.id, Body: body, Control: control, Tunnelling: len(control) > 0,
 		Display: wire.Tag{Token: c.session.Grant.Token, Number: number}.String(),
+	}
+	if _, setup := body.(h323.SetupBody); setup && c.end != nil {
+		m.Display += wire.Live
 	}
 	raw, _, err := m.Append(nil)
 	if err != nil {
@@ -200,7 +208,7 @@ func (c *call) setup() (body h323.SetupBody, control []h323.Control) {
 		ParallelH245Control: []h323.Control{h323.CapabilitySet{}, h323.Determination{Number: uint32(c.ref)}},
 	}
 	switch c.step.Name {
-	case stepSetup27:
+	case stepSetup27, stepLive27:
 		body.ExtensionBits = 27
 	case stepSetup12:
 		body.ExtensionBits, body.ParallelH245Control = 12, nil
@@ -233,6 +241,15 @@ func (r *runner) h323Script(ctx context.Context, l *link, s Step, try int) {
 
 // place makes a call from here.
 func (c *call) place(ctx context.Context) {
+	if isLive(c.step.Name) {
+		end, err := c.openMedia(ctx, c.link.local().Addr())
+		if err != nil {
+			c.note("no ports for media: " + err.Error())
+			return
+		}
+		defer end.close()
+		c.end, c.media = end, end.base
+	}
 	body, control := c.setup()
 	number, raw := c.compose(body, control...)
 	setup := c.entry(c.step.Name, number, raw)
@@ -262,8 +279,67 @@ func (c *call) place(ctx context.Context) {
 		}
 	case stepSetupH245:
 		c.control(ctx, connect)
+	case stepLive, stepLive27:
+		c.live(ctx, setup)
 	}
 	c.release(ctx)
+}
+
+// live sends media both ways in a call, to where fastStart has settled it.
+func (c *call) live(ctx context.Context, setup *sent) {
+	alerting := c.expect(ctx, h323.Alerting)
+	if alerting == nil || !c.ledger.wait(ctx, c.patience("tcp"), func() bool { return setup.there != nil }) {
+		return
+	}
+	announced := channelsIn(alerting)
+	if len(announced) == 0 {
+		c.note("the answer to a call over H.323 announced no media")
+		return
+	}
+	// The second and the fourth channel are those that this end receives.
+	l := &liveCall{
+		runner: c.runner, link: c.link, step: c.step, end: c.end, id: hex.EncodeToString(c.id[:]), proto: alg.ProtoH323,
+		offer: setup, lines: [2]int{1, 3}, audio: announced[0],
+	}
+	if len(announced) > 1 {
+		l.video = announced[1]
+	}
+	l.port = c.announcedPort(alerting)
+	l.talk(ctx)
+}
+
+// announcedPort is the port for audio that the reflector announced, before anybody on the way may have changed it.
+func (c *call) announcedPort(arrived []byte) uint16 {
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	for _, a := range c.link.inbound {
+		if a.in != nil && a.out != nil && bytes.Equal(a.in.raw, arrived) {
+			if list := channelsIn(a.out.raw); len(list) > 0 {
+				return list[0].Port()
+			}
+		}
+	}
+	return channelsIn(arrived)[0].Port()
+}
+
+// channelsIn are the addresses in fastStart at which the sender of a message takes media.
+func channelsIn(raw []byte) (list []netip.AddrPort) {
+	var p h323.PDU
+	p.ParseCall(raw)
+	var addr netip.Addr
+	for _, s := range p.Spans {
+		if s.Field != h323.FieldFastStart || s.InnerField != h323.FieldMediaChannel {
+			continue
+		}
+		value := s.Bytes(raw)
+		switch {
+		case s.Part == h323.PartIP:
+			addr, _ = netip.AddrFromSlice(value)
+		case s.Part == h323.PartPort && len(value) == 2 && addr.IsValid():
+			list = append(list, netip.AddrPortFrom(addr, binary.BigEndian.Uint16(value)))
+		}
+	}
+	return list
 }
 
 // tpktHeader is the length of a TPKT header in octets (RFC 1006 6).

@@ -31,10 +31,15 @@ func (p *Plan) duration(steps []Step, rtt time.Duration) time.Duration {
 	return longest
 }
 
+// liveTalk is how long media is sent in a call.
+const liveTalk = 2900 * time.Millisecond
+
 // duration is how long a step keeps its flow busy.
 func (s Step) duration(path alg.Path, rtt time.Duration) time.Duration {
 	messages := time.Duration(len(s.messages(path.Proto)))
 	switch {
+	case isLive(s.Name):
+		return liveTalk + (6+messages)*rtt
 	case !s.Script && path.Transport == "udp":
 		return pace
 	case s.Script && path.Proto == alg.ProtoH323:

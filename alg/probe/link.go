@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"nofixup/alg"
@@ -46,6 +47,8 @@ type link struct {
 
 	turn    chan struct{}  // tcp: holds one while something is written; no lock, since a message in parts takes its time
 	written int            // tcp: octets so far, of who has the turn
+	mu      sync.Mutex     // guards tee
+	tee     io.Writer      // tcp: gets what arrives as well
 	mapped  netip.AddrPort // the source that the reflector saw
 }
 
@@ -156,6 +159,7 @@ func (l *link) read(take func(raw []byte, off int, at time.Time), rest func(raw 
 	)
 	for {
 		n, err := l.stream.Read(chunk)
+		l.also(chunk[:n])
 		buf = append(buf, chunk[:n]...)
 		for len(buf) > lead {
 			n, message, ferr := framer.next(buf[lead:])
@@ -183,6 +187,25 @@ func (l *link) read(take func(raw []byte, off int, at time.Time), rest func(raw 
 			}
 			return
 		}
+	}
+}
+
+// setTee has what arrives over a connection written to w as well, until that fails.
+func (l *link) setTee(w io.Writer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tee = w
+}
+
+func (l *link) also(raw []byte) {
+	l.mu.Lock()
+	w := l.tee
+	l.mu.Unlock()
+	if w == nil || len(raw) == 0 {
+		return
+	}
+	if _, err := w.Write(raw); err != nil {
+		l.setTee(nil)
 	}
 }
 

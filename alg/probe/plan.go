@@ -31,6 +31,8 @@ type PlannedFlow struct {
 	Fallbacks []netip.AddrPort
 	// Brief says that a few steps are enough: the service has another port, which gets all of them.
 	Brief bool
+	// Calls says that the flow is there for calls with media alone.
+	Calls bool
 }
 
 // Round is what is sent side by side before the next round begins.
@@ -71,26 +73,46 @@ func shapeVia(addr netip.Addr) string { return "via " + addr.String() }
 
 // PlanOptions choose what is planned. The zero value is the default probe of everything there is.
 type PlanOptions struct {
-	Protos       []string     // alg.ProtoSIP, alg.ProtoSIPS, alg.ProtoH323, alg.ProtoRAS; nil means all
+	Protos       []string     // alg.ProtoSIP, alg.ProtoSIPS, alg.ProtoH323, alg.ProtoRAS, alg.ProtoMedia; nil means all
 	Families     []int        // 4, 6; nil means both
 	ViaAddresses []netip.Addr // addresses of NATs on the way, tested as the client's own
 	Thorough     bool         // also what takes long, or leaves something behind for a while
 }
 
-// NewPlan plans a probe of the targets.
-func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
+// wants reports whether a protocol is asked for.
+func (o *PlanOptions) wants(proto string) bool {
+	return o.Protos == nil || slices.Contains(o.Protos, proto)
+}
+
+// NewPlan plans a probe of the targets, of a reflector that takes media.
+func NewPlan(targets []wire.Target, opts PlanOptions) Plan { return newPlan(targets, opts, true) }
+
+func newPlan(targets []wire.Target, opts PlanOptions, takesMedia bool) Plan {
 	p := Plan{thorough: opts.Thorough}
+	withMedia := takesMedia && opts.wants(alg.ProtoMedia)
 	for _, proto := range protocols {
 		offered := slices.ContainsFunc(targets, func(t wire.Target) bool { return t.Service == proto.service })
-		if !offered || opts.Protos != nil && !slices.Contains(opts.Protos, proto.name) {
+		forCalls := withMedia && !opts.wants(proto.name) && (proto.name == alg.ProtoSIP || proto.name == alg.ProtoH323)
+		if !offered || !opts.wants(proto.name) && !forCalls {
 			continue
 		}
+		if forCalls {
+			proto.sources = []alg.SourcePort{alg.Ephemeral}
+		}
+		first := len(p.Flows)
 		for _, service := range []string{proto.service, wire.ServiceNeutral} {
 			for _, t := range targets {
 				if t.Service == service && slices.Contains(proto.transports, t.Transport) {
 					p.target(proto, t, opts.Families)
 				}
 			}
+		}
+		if forCalls {
+			// Ports beside the first are not called.
+			p.Flows = slices.Concat(p.Flows[:first], slices.DeleteFunc(slices.Clone(p.Flows[first:]), func(f PlannedFlow) bool { return f.Brief }))
+		}
+		for i := range p.Flows[first:] {
+			p.Flows[first+i].Calls = forCalls
 		}
 	}
 	// The answers of the first round let every later message prove its source address to the reflector, which answers
@@ -142,6 +164,9 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 	outer[alg.ProtoRAS] = append([]Step{{Name: stepGRQ, Shape: alg.ShapePublic}}, outer[alg.ProtoRAS]...)
 	outer[alg.ProtoH323] = append([]Step{{Name: stepSetup, Shape: alg.ShapePublic, Script: true}}, outer[alg.ProtoH323]...)
 	p.round("outer addresses", outer)
+	if withMedia {
+		p.liveRounds(opts.Thorough || opts.Protos != nil)
+	}
 	valid, invalid := oddSteps()
 	p.round("odd messages", stepsOf{
 		alg.ProtoSIP:  valid,
@@ -219,7 +244,7 @@ func Protocols() []string {
 	for _, p := range protocols {
 		names = append(names, p.name)
 	}
-	return names
+	return append(names, alg.ProtoMedia)
 }
 
 type protocol struct {
@@ -265,6 +290,9 @@ func (f *PlannedFlow) fits(s Step) bool {
 	if s.Name == stepBrokenAnswers {
 		return f.answersBadly()
 	}
+	if f.Calls {
+		return f.fitsCalls(s)
+	}
 	if !f.Brief {
 		return true
 	}
@@ -273,6 +301,20 @@ func (f *PlannedFlow) fits(s Step) bool {
 		return s.Shape == alg.ShapeLocal
 	}
 	return s.Name == stepNoCSeq
+}
+
+// fitsCalls reports whether a step is sent on a flow that is there for calls with media: what makes contact, and what would show a
+// gateway behind a second NAT.
+func (f *PlannedFlow) fitsCalls(s Step) bool {
+	switch s.Name {
+	case stepOptions, stepFacility:
+		return !f.Brief
+	case stepInvite:
+		return !f.Brief && s.Shape == alg.ShapePublic
+	case stepCalled:
+		return f.Path.Proto == alg.ProtoH323
+	}
+	return false
 }
 
 // stepsOf are steps by what the flows speak that they go over.

@@ -19,7 +19,7 @@ const viaPortTrait = "a Via that names another port than the request comes from,
 // askElsewhere sends such a request from a socket of its own, with the port of another one in its Via, and listens on both.
 // A good message goes first from the other: a firewall on this computer then lets in what comes there.
 func (r *runner) askElsewhere(ctx context.Context, l *link, s Step, try int) {
-	from, named := r.ownSocket(ctx, l.flow), r.ownSocket(ctx, l.flow)
+	from, named := r.ownSocket(ctx, l.flow, nil), r.ownSocket(ctx, l.flow, nil)
 	if from == nil || named == nil {
 		return
 	}
@@ -36,8 +36,9 @@ func (r *runner) askElsewhere(ctx context.Context, l *link, s Step, try int) {
 	})
 }
 
-// ownSocket opens a socket for a flow that no other step uses, and listens there; nil if there is none to be had.
-func (r *runner) ownSocket(ctx context.Context, f *flow) *link {
+// ownSocket opens a socket for a flow that no other step uses, and listens there; nil if there is none to be had. What arrives is
+// handed to also as well, unless that is nil.
+func (r *runner) ownSocket(ctx context.Context, f *flow, also func(raw []byte)) *link {
 	s, err := openSocket(ctx, r.cfg.Network, f.local, alg.Ephemeral)
 	if err != nil {
 		r.note(socketReason(alg.Ephemeral, err))
@@ -47,16 +48,21 @@ func (r *runner) ownSocket(ctx context.Context, f *flow) *link {
 	r.sockets = append(r.sockets, s)
 	r.mu.Unlock()
 	s.out.refused = func(e icmpError) { r.refused(s.out, e) }
-	r.listen(s)
+	r.listen(s, also)
 	l := r.newLink(f, s.local)
 	l.socket = s.out
 	return l
 }
 
 // listen takes what arrives at a socket until it is closed.
-func (r *runner) listen(s *socket) {
+func (r *runner) listen(s *socket, also func(raw []byte)) {
 	r.wg.Go(func() {
-		s.read(func(raw []byte, at time.Time) { r.arrived(&sighting{at: at, raw: raw, local: s.local}) })
+		s.read(func(raw []byte, at time.Time) {
+			r.arrived(&sighting{at: at, raw: raw, local: s.local})
+			if also != nil {
+				also(raw)
+			}
+		})
 	})
 }
 

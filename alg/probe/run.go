@@ -60,7 +60,7 @@ func Run(ctx context.Context, cfg Config) (*alg.Report, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
 	}
-	r := &runner{cfg: cfg, started: time.Now()}
+	r := &runner{cfg: cfg, started: time.Now(), book: mediaBook{turn: make(chan struct{}, 1)}}
 	opening, cancel := context.WithDeadline(ctx, r.deadline())
 	defer cancel()
 	if err := r.open(opening); err != nil {
@@ -103,6 +103,7 @@ type runner struct {
 	inner   []netip.Addr         // what an inner NAT is known by, as found out
 	reached map[netip.Addr]error // addresses of the reflector that were tried over HTTPS
 	ports   *portWalk
+	book    mediaBook
 	total   int // steps planned
 	settled int // steps done
 	soFar   alg.Overall
@@ -110,10 +111,11 @@ type runner struct {
 	reserve int           // messages kept for the end
 	offline bool          // HTTPS does not work any more
 
-	mu      sync.Mutex
-	number  uint32
-	parts   int // receipts that messages took which were cut, beside their own
-	pollErr error
+	mu        sync.Mutex
+	number    uint32
+	parts     int // receipts that messages took which were cut, beside their own
+	pollErr   error
+	livePorts int // of the reflector's, that calls with media have used
 
 	wg       sync.WaitGroup
 	stopPoll context.CancelFunc
@@ -154,8 +156,9 @@ func (r *runner) open(ctx context.Context) error {
 
 // bind plans, finds the local addresses and opens the sockets.
 func (r *runner) bind(ctx context.Context) error {
-	r.plan = NewPlan(r.session.Grant.Targets, r.cfg.Plan)
+	r.plan = newPlan(r.session.Grant.Targets, r.cfg.Plan, len(r.session.Grant.Media) > 0)
 	r.offered()
+	r.offeredMedia()
 	r.fallBack(ctx)
 	r.ports = newPortWalk(time.Now())
 	r.flows = make([]*flow, len(r.plan.Flows))
@@ -231,6 +234,18 @@ func (r *runner) offered() {
 	}
 }
 
+// offeredMedia says so if the reflector takes no media.
+func (r *runner) offeredMedia() {
+	if len(r.session.Grant.Media) > 0 || !r.cfg.Plan.wants(alg.ProtoMedia) {
+		return
+	}
+	const why = "the reflector does not take media: whether audio passes was not tested"
+	r.note(why)
+	if r.cfg.Plan.Protos != nil {
+		r.trial(alg.TrialStep, PlannedFlow{Path: alg.Path{Proto: alg.ProtoMedia, Transport: "udp", Family: 4, Port: 5060}}, netip.Addr{}, why)
+	}
+}
+
 // trial enters an attempt on a planned flow that failed.
 func (r *runner) trial(kind string, p PlannedFlow, local netip.Addr, detail string) {
 	r.failed(alg.Trial{
@@ -289,7 +304,7 @@ func socketReason(port alg.SourcePort, err error) string {
 // work carries out the plan.
 func (r *runner) work(ctx context.Context) {
 	for _, s := range r.sockets {
-		r.listen(s)
+		r.listen(s, nil)
 	}
 	pollCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stopPoll = stop

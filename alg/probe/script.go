@@ -45,6 +45,8 @@ func (s Step) messages(proto string) []string {
 		names = []string{stepViaPort}
 	case stepBrokenAnswers:
 		names = brokenAnswerNames()
+	case stepLive:
+		names = liveMessages
 	case stepCancel:
 		names = []string{stepCancel, stepCancel + "-cancel"}
 	case stepCalled:
@@ -95,6 +97,8 @@ func (r *runner) script(ctx context.Context, l *link, s Step, try int) {
 	switch s.Name {
 	case stepCall:
 		r.call(ctx, l, s, try)
+	case stepLive:
+		r.live(ctx, l, s, try)
 	case stepCancel:
 		r.giveUp(ctx, l, s, try)
 	case stepCalled:

@@ -332,7 +332,11 @@ func (r *runner) nextNumber() uint32 {
 }
 
 func (r *runner) template(l *link, own netip.AddrPort) template {
-	number := r.nextNumber()
+	return r.templateOf(l, own, r.nextNumber())
+}
+
+// templateOf is what a message with the given number is made from.
+func (r *runner) templateOf(l *link, own netip.AddrPort, number uint32) template {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return template{
