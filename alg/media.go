@@ -22,14 +22,6 @@ func (l leg) tested() bool { return l.NotSent == "" && l.Sent >= minMedia }
 func (l leg) dead() bool   { return l.tested() && l.Received == 0 }
 func (l leg) alive() bool  { return l.Received > 0 }
 
-// loss is the share that got lost, 0 to 1.
-func (l leg) loss() float64 {
-	if l.Sent == 0 {
-		return 0
-	}
-	return 1 - float64(min(l.Received, l.Sent))/float64(l.Sent)
-}
-
 // stopped reports that media arrived for a while and then no more, which the loss until then does not explain.
 func (l leg) stopped() bool {
 	if !l.tested() || !l.alive() || l.Span <= 0 {
