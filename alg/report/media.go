@@ -182,13 +182,28 @@ func (t *text) mediaRows() []row {
 		}
 		x := row{cells: []string{portName(m.Signalling, g[0].Path), string(direction), m.Towards, m.Kind}}
 		if m.NotSent != "" {
-			x.instead = "not sent: " + m.NotSent
+			x.instead = unsent(m.NotSent)
 		} else {
 			x.cells = append(x.cells, measures(g)...)
 		}
 		rows = append(rows, x)
 	}
 	return rows
+}
+
+// unsent says why nothing was sent to where a call announced its media.
+func unsent(why string) string {
+	switch why {
+	case "none":
+		why = "no port is announced"
+	case "name":
+		why = "what is announced is no address"
+	case "port":
+		why = "nobody has media on that port"
+	case "announced":
+		why = "a call announces it"
+	}
+	return "not sent: " + why
 }
 
 // measures are the numbers of media that went the same way: the worst of jitter and delay, all ports, all marks.
@@ -210,7 +225,10 @@ func measures(g []*alg.Trial) []string {
 		}
 		if m.Stream != nil {
 			jitter = max(jitter, m.Stream.Jitter)
-			marks = appendNew(marks, fmt.Sprint(m.Stream.DSCP))
+			// 0 on arrival here mostly means that this computer's system does not tell.
+			if m.Outbound || m.Stream.DSCP > 0 {
+				marks = appendNew(marks, fmt.Sprint(m.Stream.DSCP))
+			}
 			late += m.Stream.Late
 			twice += m.Stream.Duplicates
 		}
@@ -271,7 +289,7 @@ func (t *text) holeRows() []row {
 		from := map[string]string{"media": "the far end's media port", "port": "another port of it", "host": "another address"}[h.From]
 		x := row{cells: []string{portName(g[0].Path.Proto, g[0].Path), to, cmp.Or(from, h.From)}}
 		if h.NotSent != "" {
-			x.instead = "not sent: " + h.NotSent
+			x.instead = unsent(h.NotSent)
 		} else {
 			arrived := 0
 			for _, r := range g {

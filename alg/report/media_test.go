@@ -171,6 +171,7 @@ func mediaScenes() map[string]func() *scene {
 			s.hole(main, "media", false, 1, true, func(p *alg.Pinhole) { p.RTCP = true })
 			s.hole(main, "port", false, 1, true)
 			s.hole(main, "host", false, 1, false, func(p *alg.Pinhole) { p.NotSent = "foreign" })
+			s.hole(main, "port", true, 1, false, func(p *alg.Pinhole) { p.NotSent = "announced" })
 			s.idle(main, 15, true)
 			s.idle(main, 30, true)
 			s.idle(main, 60, false)
@@ -222,7 +223,7 @@ func mediaScenes() map[string]func() *scene {
 			main, control := s.ports()
 			for _, f := range []int{main, control} {
 				c := s.call(f, "live")
-				c.plays(true, alg.TowardsAnnounced, alg.MediaAudio, 100, 100)
+				c.plays(true, alg.TowardsAnnounced, alg.MediaAudio, 100, 100).Media.Stream.DSCP = 0 // somebody clears the mark
 				c.plays(false, alg.TowardsSource, alg.MediaAudio, 100, 80).Media.Heard = 1980
 				t := c.plays(false, alg.TowardsAnnounced, alg.MediaAudio, 100, 81)
 				t.Media.Heard, t.Media.Stream.DSCP = 2000, 0
