@@ -21,6 +21,7 @@ type Judge struct {
 	partial  map[findingKey][]string  // steps in which a call was rewritten but for the address of its media
 	played   []Trial                  // of media
 	bindings []Trial
+	sizes    map[Path]sizes // of requests over UDP, by path of SIP
 }
 
 type findingKey struct {
@@ -37,6 +38,7 @@ func (j *Judge) Add(c Case) []Finding {
 		j.index = map[findingKey]*Finding{}
 		j.passed = map[Path]map[string]bool{}
 		j.partial = map[findingKey][]string{}
+		j.sizes = map[Path]sizes{}
 	}
 	c.Trials = slices.DeleteFunc(slices.Clone(c.Trials), func(t Trial) bool {
 		if t.Binding != nil {
@@ -190,6 +192,7 @@ func (j *caseJudge) judge() ([]PathResult, []*step) {
 	j.all = steps
 	j.measureLoss(steps)
 	j.judgeSplits(steps)
+	j.keepSizes(steps)
 
 	var results []PathResult
 	for _, p := range paths {

@@ -22,14 +22,6 @@ func (l leg) tested() bool { return l.NotSent == "" && l.Sent >= minMedia }
 func (l leg) dead() bool   { return l.tested() && l.Received == 0 }
 func (l leg) alive() bool  { return l.Received > 0 }
 
-// loss is the share that got lost, 0 to 1.
-func (l leg) loss() float64 {
-	if l.Sent == 0 {
-		return 0
-	}
-	return 1 - float64(min(l.Received, l.Sent))/float64(l.Sent)
-}
-
 // stopped reports that media arrived for a while and then no more, which the loss until then does not explain.
 func (l leg) stopped() bool {
 	if !l.tested() || !l.alive() || l.Span <= 0 {
@@ -127,25 +119,27 @@ func (m *mediaJudge) path(p Path) PathResult {
 	return r
 }
 
-// direction judges whether media passes one way.
-func (m *mediaJudge) direction(p Path, outbound bool) (Verdict, string) {
-	legs := m.passing(p, outbound)
-	var dead, alive, stopped, short []leg
-	sent, lost := 0, 0
+// fates tells apart what became of legs: media arrived, it did not, it did for a while, or too little was sent to tell.
+func fates(legs []leg) (alive, dead, stopped, short []leg) {
 	for _, l := range legs {
 		switch {
 		case l.stopped():
 			stopped = append(stopped, l)
 		case l.alive():
 			alive = append(alive, l)
-			sent += l.Sent
-			lost += l.Sent - min(l.Received, l.Sent)
 		case l.dead():
 			dead = append(dead, l)
 		default:
 			short = append(short, l)
 		}
 	}
+	return alive, dead, stopped, short
+}
+
+// direction judges whether media passes one way.
+func (m *mediaJudge) direction(p Path, outbound bool) (Verdict, string) {
+	legs := m.passing(p, outbound)
+	alive, dead, stopped, short := fates(legs)
 	other := ""
 	if !p.Control && len(dead)+len(stopped) > 0 {
 		if control, ok := m.control(p); ok {
@@ -167,6 +161,11 @@ func (m *mediaJudge) direction(p Path, outbound bool) (Verdict, string) {
 		return Blocked, fmt.Sprintf("nothing of %d datagrams of media arrives%s", total(dead), other)
 	case len(alive) == 0:
 		return Untested, fmt.Sprintf("only %d datagrams of media were sent, %d would tell", total(short), minMedia)
+	}
+	sent, lost := 0, 0
+	for _, l := range alive {
+		sent += l.Sent
+		lost += l.Sent - min(l.Received, l.Sent)
 	}
 	if q := float64(lost) / float64(sent); q >= lossyMedia {
 		why := fmt.Sprintf("about %.0f %% of the media is lost", 100*q)

@@ -64,12 +64,16 @@ func TestMedia(t *testing.T) {
 		},
 		{
 			"gateway", slices.Concat(both(5060), both(15060), []Trial{announced(5060, 50), announced(15060, 0, unsent("private"))}),
-			"clean clean", []string{"media-depends-on-alg"}, "Without the application gateway audio passes both ways only with symmetric RTP", AudioTwoWay,
+			"clean clean",
+			[]string{"media-depends-on-alg"},
+			"Without the application gateway audio passes both ways only with symmetric RTP", AudioTwoWay,
 		},
 		{"nothing out", []Trial{played(5060, true, TowardsAnnounced, 50, 0)}, "blocked untested", []string{"media-blocked"}, "hears nothing and is not heard", AudioNone},
 		{
 			"nothing out from one port", append(both(5060), played(5060, true, TowardsAnnounced, 30, 0, func(t *Trial) { t.Src = netip.MustParseAddrPort("10.0.0.9:40000") })),
-			"blocked clean", []string{"media-one-way"}, "of the media from port 40000 nothing arrives, of that from port 20000 it does", AudioTwoWay,
+			"blocked clean",
+			[]string{"media-one-way"},
+			"of the media from port 40000 nothing arrives, of that from port 20000 it does", AudioTwoWay,
 		},
 		{"nothing back", []Trial{played(5060, true, TowardsAnnounced, 50, 50), played(5060, false, TowardsSource, 50, 0)}, "clean blocked", []string{"media-one-way"}, "is heard and hears nothing", AudioOneWay},
 		{

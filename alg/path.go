@@ -41,6 +41,8 @@ func ProtoName(proto string) string {
 		return "H.323"
 	case ProtoSIPS:
 		return "SIP over TLS"
+	case ProtoMedia:
+		return "media"
 	}
 	return strings.ToUpper(proto)
 }

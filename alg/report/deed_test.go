@@ -28,6 +28,12 @@ func TestDeed(t *testing.T) {
 		{"several", []alg.PathResult{
 			path("sip", "udp", false, alg.Altered), path("h323", "tcp", false, alg.Altered), path("ras", "udp", false, alg.Altered),
 		}, "rewrites H.323, RAS and SIP"},
+		{"media one way", []alg.PathResult{path("sip", "udp", false, alg.Clean), path("media", "udp", false, alg.Blocked)}, "outbound media is blocked in between"},
+		{"media of some calls", []alg.PathResult{
+			path("media", "tcp", false, alg.Blocked), path("media", "udp", false, alg.Clean), path("media", "udp", true, alg.Blocked),
+		}, "outbound media of calls over TCP is blocked in between"},
+		{"signalling and media", []alg.PathResult{path("sip", "udp", false, alg.Blocked), path("media", "udp", false, alg.Blocked)}, "SIP and media are blocked"},
+		{"rewritten and blocked", []alg.PathResult{path("sip", "udp", false, alg.Altered), path("media", "udp", false, alg.Blocked)}, "rewrites SIP, and outbound media is blocked"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			x := &text{report: &alg.Report{Paths: tc.paths}}

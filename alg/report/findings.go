@@ -68,14 +68,11 @@ func (t *text) findings() {
 		for _, s := range p.summaries {
 			t.wrapped(4, "", s)
 		}
-		where := fmt.Sprintf("%s/%s/%d %s", p.Proto, p.Transport, p.Port, p.Direction)
-		if p.Family == 6 {
-			where += ", IPv6"
-		}
-		where += fmt.Sprintf(", source port %s: %s", strings.Join(p.sources, " and "), strings.Join(p.messages, ", "))
-		t.wrapped(4, "", where)
+		t.wrapped(4, "", t.where(p))
 		if strings.HasPrefix(p.Field, "tls.") || p.Field == alg.FieldSocket {
 			t.wanted(p)
+		} else if p.Proto == alg.ProtoMedia {
+			t.follows(p)
 		} else if hasLines(p.Proto) {
 			t.octets(p, pairs)
 		} else {
@@ -86,6 +83,18 @@ func (t *text) findings() {
 			t.wrapped(12, "    effect", p.Symptom)
 		}
 	}
+}
+
+// where names the path, the direction and the messages of a paragraph.
+func (t *text) where(p *paragraph) string {
+	where := fmt.Sprintf("%s/%s/%d %s", p.Proto, p.Transport, p.Port, p.Direction)
+	if p.Proto == alg.ProtoMedia {
+		where = fmt.Sprintf("media %s, call over %s/%d", p.Direction, t.callName(p.Path()), p.Port)
+	}
+	if p.Family == 6 {
+		where += ", IPv6"
+	}
+	return where + fmt.Sprintf(", source port %s: %s", strings.Join(p.sources, " and "), strings.Join(p.messages, ", "))
 }
 
 // wanted shows what was to be expected and what came instead: of a TLS handshake the certificate first, it has a name on it.

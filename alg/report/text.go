@@ -20,8 +20,8 @@ type TextOptions struct {
 	Width int  // columns to wrap at; 0 means 100
 }
 
-// Text writes the report: the verdict and its cause first, then the paths, the findings with the octets as sent and as
-// received, and what to do.
+// Text writes the report: the verdict and its cause first, then the paths, what became of the media of calls, the findings with
+// the octets as sent and as received, and what to do.
 func Text(w io.Writer, r *alg.Report, opts TextOptions) error {
 	if opts.Width <= 0 {
 		opts.Width = 100
@@ -30,6 +30,7 @@ func Text(w io.Writer, r *alg.Report, opts TextOptions) error {
 	t.verdict()
 	t.network()
 	t.paths()
+	t.media()
 	t.findings()
 	t.advice()
 	_, err := w.Write(t.buf.Bytes())
@@ -105,16 +106,30 @@ func (t *text) verdict() {
 	}
 	switch r.Verdict {
 	case alg.OverallClean:
-		t.headline("CLEAN", green, fmt.Sprintf("%s passes untouched %s, in both directions", what, between))
+		t.headline("CLEAN", green, fmt.Sprintf("%s %s, in both directions", passing(what), between))
 	case alg.OverallInterference:
 		t.headline("INTERFERENCE", red, t.deed(between))
 	default:
-		t.headline("INCONCLUSIVE", yellow, fmt.Sprintf("it could not be told whether %s passes untouched %s", what, between))
+		t.headline("INCONCLUSIVE", yellow, fmt.Sprintf("it could not be told whether %s %s", passing(what), between))
 	}
 	for _, c := range r.Triggers {
 		t.wrapped(7, "cause", c)
 	}
 }
+
+// passing says that protocols pass. What is in media nobody compares.
+func passing(what string) string {
+	switch {
+	case what == alg.ProtoName(alg.ProtoMedia):
+		return what + " passes"
+	case several(what):
+		return what + " pass untouched"
+	}
+	return what + " passes untouched"
+}
+
+// several reports whether a list of names has more than one.
+func several(what string) bool { return strings.Contains(what, " and ") }
 
 func (t *text) headline(verdict, color, what string) {
 	t.labelled(len(verdict)+2, verdict, bold+";"+color, what)
@@ -151,6 +166,9 @@ func (t *text) protos(match func(alg.PathResult) bool) string {
 	var names []string
 	for k := range matched {
 		name := clean(alg.ProtoName(k.proto))
+		if other[k.proto] && k.proto == alg.ProtoMedia {
+			name += " of calls" // which go over the transport, media does not
+		}
 		if other[k.proto] {
 			name += " over " + clean(strings.ToUpper(k.transport))
 		}
@@ -188,10 +206,20 @@ func (t *text) deed(between string) string {
 	what := t.protos(func(p alg.PathResult) bool { return p.Outbound == worst || p.Inbound == worst })
 	switch worst {
 	case alg.Altered:
-		return fmt.Sprintf("something %s rewrites %s", between, what)
+		deed := fmt.Sprintf("something %s rewrites %s", between, what)
+		if media := t.blockedMedia(); media != "" {
+			deed += fmt.Sprintf(", and %s is blocked", media)
+		}
+		return deed
 	case alg.Dropped:
 		return fmt.Sprintf("something %s drops %s messages", between, what)
 	case alg.Blocked:
+		if media := t.blockedMedia(); media != "" && strings.HasPrefix(what, alg.ProtoName(alg.ProtoMedia)) {
+			what = media // and nothing else: names in capitals come first
+		}
+		if several(what) {
+			return fmt.Sprintf("%s are blocked %s", what, between)
+		}
 		return fmt.Sprintf("%s is blocked %s", what, between)
 	case alg.Intercepted:
 		if !slices.ContainsFunc(t.report.Findings, func(f alg.Finding) bool { return strings.HasPrefix(f.Field, "tls.") }) {
@@ -246,10 +274,7 @@ func (t *text) paths() {
 		if p.Control {
 			port += " (control)"
 		}
-		proto := clean(p.Proto + "/" + p.Transport)
-		if p.Family == 6 {
-			proto += " IPv6"
-		}
+		proto := t.pathName(p.Path)
 		fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\t%s\t\n", proto, port, p.SourcePort, verdictText(p.Outbound), verdictText(p.Inbound))
 	}
 	tw.Flush()
@@ -265,6 +290,18 @@ func (t *text) paths() {
 			t.wrapped(6, "", p.Reason)
 		}
 	}
+}
+
+// pathName is the protocol of a path, its transport and, where it is not the usual one, its family.
+func (t *text) pathName(p alg.Path) string {
+	name := p.Proto + "/" + p.Transport
+	if p.Proto == alg.ProtoMedia {
+		name = "media, call over " + t.callName(p)
+	}
+	if p.Family == 6 {
+		name += " IPv6"
+	}
+	return clean(name)
 }
 
 // told reports whether the findings say all that the reason of a path does: octets differ, and nothing else is to be said.

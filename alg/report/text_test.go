@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -260,6 +261,12 @@ func h323Scene() *scene {
 }
 
 func scenes() map[string]func() *scene {
+	all := signallingScenes()
+	maps.Copy(all, mediaScenes())
+	return all
+}
+
+func signallingScenes() map[string]func() *scene {
 	return map[string]func() *scene{
 		"clean": func() *scene {
 			s := newScene().nat()
@@ -420,10 +427,10 @@ func TestText(t *testing.T) {
 	for name, scene := range scenes() {
 		t.Run(name, func(t *testing.T) { check(t, name, scene(), report.TextOptions{}) })
 	}
-	for _, name := range []string{"interference", "long-lines", "inconclusive", "h323", "h323-ipv6"} {
+	for _, name := range []string{"interference", "long-lines", "inconclusive", "h323", "h323-ipv6", "media-depends"} {
 		t.Run(name+"-60", func(t *testing.T) { check(t, name+"-60", scenes()[name](), report.TextOptions{Width: 60}) })
 	}
-	for _, name := range []string{"interference", "clean", "control-characters", "h323"} {
+	for _, name := range []string{"interference", "clean", "control-characters", "h323", "media-nat"} {
 		t.Run(name+"-color", func(t *testing.T) { check(t, name+"-color", scenes()[name](), report.TextOptions{Color: true}) })
 	}
 	files, err := filepath.Glob("testdata/*.txt")
@@ -542,6 +549,17 @@ func TestDamagedReport(t *testing.T) {
 			}
 		}
 	}
+	r.Media = &alg.MediaSummary{Hears: "\x1b", Without: "\x9b", Settings: []string{"\x1b[2J", ""}}
+	for _, s := range []string{"", "\x1b[1m\n"} {
+		r.Trials = append(r.Trials,
+			alg.Trial{Path: alg.Path{Proto: alg.ProtoMedia, Transport: s}, Media: &alg.Media{Signalling: s, Kind: s, Towards: s, NotSent: s, Sent: -1, Received: -5}},
+			alg.Trial{Kind: s, Media: &alg.Media{Received: 9, Stream: &alg.Stream{Jitter: -7, DSCP: -1}}},
+			alg.Trial{Pinhole: &alg.Pinhole{From: s, NotSent: s, Listening: s}}, alg.Trial{Binding: &alg.Binding{Idle: -1}},
+		)
+	}
+	r.Paths = append(r.Paths, alg.PathResult{Path: alg.Path{Proto: alg.ProtoMedia, Transport: "\x1b"}, Outbound: alg.Blocked})
+	r.Findings = append(r.Findings, alg.Finding{Proto: alg.ProtoMedia, Cause: "\x1b", Field: "sdp.\x1b", Sent: alg.Bytes("\x1b")},
+		alg.Finding{Proto: alg.ProtoMedia, Cause: "c", Field: "\x1b.ip", Sent: alg.Bytes("\x1b")})
 	for _, opts := range []report.TextOptions{{}, {Color: true}, {Width: 1}, {Width: -1}} {
 		var b bytes.Buffer
 		if err := report.Text(&b, r, opts); err != nil {
