@@ -35,6 +35,8 @@ func (p *Plan) duration(steps []Step, rtt time.Duration) time.Duration {
 func (s Step) duration(path alg.Path, rtt time.Duration) time.Duration {
 	messages := time.Duration(len(s.messages(path.Proto)))
 	switch {
+	case s.Name == stepPinhole:
+		return holeTime + 2*messages*rtt
 	case !s.Script && path.Transport == "udp":
 		return pace
 	case s.Script && path.Proto == alg.ProtoH323:

@@ -141,6 +141,7 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan {
 	outer[alg.ProtoRAS] = append([]Step{{Name: stepGRQ, Shape: alg.ShapePublic}}, outer[alg.ProtoRAS]...)
 	outer[alg.ProtoH323] = append([]Step{{Name: stepSetup, Shape: alg.ShapePublic, Script: true}}, outer[alg.ProtoH323]...)
 	p.round("outer addresses", outer)
+	p.Rounds = append(p.Rounds, p.pinholeRounds()...)
 	valid, invalid := oddSteps()
 	p.round("odd messages", stepsOf{
 		alg.ProtoSIP:  valid,
@@ -260,6 +261,9 @@ func (f *PlannedFlow) fits(s Step) bool {
 	}
 	if s.Name == stepViaPort {
 		return f.asksElsewhere()
+	}
+	if s.Name == stepPinhole {
+		return f.opensPorts()
 	}
 	if s.Name == stepBrokenAnswers {
 		return f.answersBadly()

@@ -39,7 +39,7 @@ type Progress struct {
 }
 
 // DefaultTimeout bounds a run: many times what one takes, so that only a network that hangs reaches it.
-const DefaultTimeout = 2 * time.Minute
+const DefaultTimeout = 3 * time.Minute
 
 // ErrNoTarget says that the reflector offers nothing that the plan could use.
 var ErrNoTarget = errors.New("the reflector offers no address that fits")
@@ -100,6 +100,8 @@ type runner struct {
 	left    time.Duration // what the rounds that have not begun take, by the estimate
 	reserve int           // messages kept for the end
 	offline bool          // HTTPS does not work any more
+
+	pinholes map[holeGroup]*holeCount
 
 	mu      sync.Mutex
 	number  uint32
@@ -423,7 +425,7 @@ func (r *runner) ready(s Step) bool {
 	mapped := f.mapped
 	r.ledger.mu.Unlock()
 	switch {
-	case f.shut != nil || !r.sendable(s):
+	case f.shut != nil || !r.sendable(s), s.Name == stepPinhole && !r.makesHoles():
 		return false
 	case s.Name == stepDeregister:
 		return r.registration(f, s.Shape) != nil

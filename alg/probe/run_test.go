@@ -103,7 +103,7 @@ func TestRun(t *testing.T) {
 		{"no NAT", fixup.Config{Latency: 10 * time.Millisecond, NoNAT: true}, allClean, 5 * time.Second},
 		{"linux", fixup.Config{Style: "linux", Latency: 10 * time.Millisecond}, rewritten, 15 * time.Second},
 		{"loss", fixup.Config{Latency: 10 * time.Millisecond, Loss: 0.2, Seed: 1}, lossy, 30 * time.Second},
-		{"far away", fixup.Config{Latency: 400 * time.Millisecond}, allClean, 120 * time.Second},
+		{"far away", fixup.Config{Latency: 400 * time.Millisecond}, allClean, 140 * time.Second},
 		{"linux with loss", fixup.Config{Style: "linux", Loss: 0.05, Seed: 2}, rewritten, 30 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
