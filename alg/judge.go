@@ -21,6 +21,7 @@ type Judge struct {
 	partial  map[findingKey][]string  // steps in which a call was rewritten but for the address of its media
 	played   []Trial                  // of media
 	bindings []Trial
+	udpLoss  map[int]float64 // of SIP on its way in, by address family
 }
 
 type findingKey struct {
@@ -37,6 +38,7 @@ func (j *Judge) Add(c Case) []Finding {
 		j.index = map[findingKey]*Finding{}
 		j.passed = map[Path]map[string]bool{}
 		j.partial = map[findingKey][]string{}
+		j.udpLoss = map[int]float64{}
 	}
 	c.Trials = slices.DeleteFunc(slices.Clone(c.Trials), func(t Trial) bool {
 		if t.Binding != nil {

@@ -27,7 +27,13 @@ func pinholeSteps() stepsOf {
 // were not let in.
 func (p *Plan) pinholeRounds() (rounds []Round) {
 	own, control := Round{Name: "pinholes"}, Round{Name: "pinholes"}
+	done := map[alg.Path]bool{} // a second address of the reflector would show nothing more
 	for _, s := range p.spread(pinholeSteps()) {
+		path := p.Flows[s.Flow].Path
+		if done[path] {
+			continue
+		}
+		done[path] = true
 		if s.Role == alg.RoleControl {
 			control.Steps = append(control.Steps, s)
 		} else {
@@ -85,9 +91,11 @@ var pinholeShares = map[string]int{"udp": 3, "tcp": 2}
 // pinholeShare is how many datagrams the calls of a flow, and those to its control, may take of the session's.
 func (r *runner) pinholeShare(path alg.Path) int {
 	sum := 0
-	for i, f := range r.flows {
-		if p := r.plan.Flows[i]; f != nil && p.opensPorts() && !p.Path.Control && p.Path.Speaks() == alg.ProtoSIP {
-			sum += pinholeShares[p.Path.Transport]
+	for _, round := range r.plan.Rounds {
+		for _, s := range round.Steps {
+			if f := r.flows[s.Flow]; s.Name == stepPinhole && s.Role != alg.RoleControl && f != nil {
+				sum += pinholeShares[f.plan.Path.Transport]
+			}
 		}
 	}
 	if sum == 0 {
