@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nofixup/alg"
 	"nofixup/alg/netlab"
@@ -83,6 +84,55 @@ func TestProbePinholes(t *testing.T) {
 			notes := strings.Join(report.Network.Notes, "\n")
 			if tc.note != "" && !strings.Contains(notes, tc.note) || tc.note == "" && strings.Contains(notes, "firewall of this computer") {
 				t.Errorf("notes: %s", notes)
+			}
+		})
+	}
+}
+
+// TestProbeBindings shows how long idle bindings live: as long on the port of SIP as elsewhere behind a plain router, and longer
+// behind the kernel's gateway, which keeps those of SIP for an hour (sip_timeout).
+func TestProbeBindings(t *testing.T) {
+	netlab.Require(t)
+	for _, tc := range []struct {
+		mode  netlab.Mode
+		want  string // rungs on port 5060, those on the control port
+		short bool
+		says  string
+	}{
+		{netlab.Plain, "15 ok, 30 failed; 15 ok, 30 failed", true, ""},
+		{netlab.ALG, "15 ok, 30 ok; 15 ok, 30 failed", false, "a binding lives for more than 30 s, on the control port for less than 30 s"},
+	} {
+		t.Run(string(tc.mode), func(t *testing.T) {
+			lab := netlab.Up(t, tc.mode)
+			lab.Host("rtr").Run(t, "sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=10", "net.netfilter.nf_conntrack_udp_timeout_stream=20")
+			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
+			began := time.Now()
+			report, exit := probe(t, lab, url, pin, "--thorough", "--timeout", "45s")
+			t.Logf("%v, exit %d", time.Since(began), exit)
+			rungs := map[bool][]string{}
+			for _, x := range report.Trials {
+				if x.Binding != nil {
+					rungs[x.Path.Control] = append(rungs[x.Path.Control], fmt.Sprintf("%.0f %s", x.Binding.Idle, x.Outcome))
+				}
+			}
+			slices.Sort(rungs[false])
+			slices.Sort(rungs[true])
+			if got := strings.Join(rungs[false], ", ") + "; " + strings.Join(rungs[true], ", "); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+			if short := slices.ContainsFunc(report.Findings, func(f alg.Finding) bool { return f.ID == "binding-short" }); short != tc.short {
+				t.Errorf("short: %v", short)
+			}
+			for _, p := range report.Paths {
+				if p.Port == 5060 && p.Transport == "udp" && p.SourcePort == alg.Ephemeral && !strings.Contains(p.Reason, tc.says) {
+					t.Errorf("%s: %s", p.Path, p.Reason)
+				}
+				if tc.mode == netlab.Plain && (p.Outbound != alg.Clean || p.Inbound != alg.Clean) {
+					t.Errorf("%s: %s %s: %s", p.Path, p.Outbound, p.Inbound, p.Reason)
+				}
+			}
+			if notes := strings.Join(report.Network.Notes, "\n"); !strings.Contains(notes, "idle for 45 s and more were not tried") {
+				t.Errorf("what was left out is not said: %s", notes)
 			}
 		})
 	}

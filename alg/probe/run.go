@@ -22,7 +22,7 @@ type Config struct {
 	Network   Network      // nil means System{}
 	Plan      PlanOptions
 	Source    netip.Addr    // local address to send from; the zero address means the system's choice
-	Timeout   time.Duration // of the whole run; 0 means DefaultTimeout
+	Timeout   time.Duration // of the whole run; 0 means DefaultTimeout, or ThoroughTimeout
 	Version   string        // of the tool, for User-Agent and the report
 	Kind      string        // "probe" or "demo", for the report
 
@@ -40,6 +40,9 @@ type Progress struct {
 
 // DefaultTimeout bounds a run: many times what one takes, so that only a network that hangs reaches it.
 const DefaultTimeout = 3 * time.Minute
+
+// ThoroughTimeout is for a thorough run, which waits for bindings to close.
+const ThoroughTimeout = 5 * time.Minute
 
 // ErrNoTarget says that the reflector offers nothing that the plan could use.
 var ErrNoTarget = errors.New("the reflector offers no address that fits")
@@ -59,6 +62,9 @@ func Run(ctx context.Context, cfg Config) (*alg.Report, error) {
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
+		if cfg.Plan.Thorough {
+			cfg.Timeout = ThoroughTimeout
+		}
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
@@ -302,7 +308,9 @@ func (r *runner) work(ctx context.Context) {
 	r.reserve = min(farewell, r.session.Grant.Budget.Messages/8)
 	r.left = r.plan.Estimate(r.rtt)
 	broken := false
-	for _, round := range r.plan.Rounds {
+	var idle *sync.WaitGroup
+	var idleFrom time.Time
+	for i, round := range r.plan.Rounds {
 		if ctx.Err() != nil {
 			break
 		}
@@ -314,6 +322,9 @@ func (r *runner) work(ctx context.Context) {
 		}
 		r.tooLossy(round)
 		r.round(ctx, round)
+		if i == 0 { // the answers of the first round let what follows prove its address
+			idle, idleFrom = r.idle(ctx), time.Now()
+		}
 		if round.breaking() {
 			r.recheck(ctx, round)
 		}
@@ -321,6 +332,9 @@ func (r *runner) work(ctx context.Context) {
 	}
 	r.narrow(ctx)
 	r.findCause(ctx)
+	if idle != nil {
+		r.awaitIdle(ctx, idle, idleFrom)
+	}
 	// Whatever happened, no registration stays behind: a gateway keeps a pinhole for as long as one lives.
 	r.reserve, r.left = 0, 0
 	bye := ctx
