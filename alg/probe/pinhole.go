@@ -174,7 +174,8 @@ func (r *runner) pinhole(ctx context.Context, l *link, s Step, try int) {
 	for n, h := range calls {
 		so := r.holesSoFar(path)
 		switch {
-		case n > 0 && so.opened > 0 && h == calls[0]:
+		case n == 0:
+		case so.opened > 0 && h == calls[0]:
 			continue // it got through the first time
 		case so.open > 0 || ctx.Err() != nil:
 			return // nothing filters
@@ -235,7 +236,7 @@ func (r *runner) makeHole(ctx context.Context, l *link, s Step, try int, h hole,
 	switch {
 	case l.Path.Control && more:
 		fire(true, 1)
-	case after.opened > before.opened && need > after.shut:
+	case after.opened > before.opened && need > after.shut && after.open == 0:
 		fire(true, need-after.shut)
 	case after.opened == before.opened && h == hole{from: wire.FromMedia} && after.sent > before.sent && r.firewall() != alg.FirewallNone:
 		more = false // this computer may be what lets nothing in

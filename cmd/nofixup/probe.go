@@ -30,6 +30,7 @@ type probeFlags struct {
 	v4, v6  bool
 
 	thorough bool
+	given    func(flag string) bool
 	dryRun   bool
 }
 
@@ -51,6 +52,7 @@ func probeCommand() command {
 			f.BoolVarP(&p.v4, "ipv4", "4", false, "IPv4 only")
 			f.BoolVarP(&p.v6, "ipv6", "6", false, "IPv6 only")
 			f.BoolVar(&p.dryRun, "dry-run", false, "print the plan and send nothing")
+			p.given = f.Changed
 			p.declare(f)
 			return p.run
 		},
@@ -109,7 +111,7 @@ func (p *probeFlags) config(args []string) (probe.Config, error) {
 		return cfg, fmt.Errorf("unexpected argument %q", args[1])
 	case p.check() != nil:
 		return cfg, p.check()
-	case p.timeout <= 0:
+	case p.timeout < 0 || p.timeout == 0 && p.given("timeout"):
 		return cfg, fmt.Errorf("--timeout %s: want more than nothing", p.timeout)
 	case p.pin != "" && p.ca != "":
 		return cfg, errors.New("--pin and --ca: a pin takes the place of authorities, give one of them")
