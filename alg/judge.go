@@ -21,7 +21,8 @@ type Judge struct {
 	partial  map[findingKey][]string  // steps in which a call was rewritten but for the address of its media
 	played   []Trial                  // of media
 	bindings []Trial
-	sizes    map[Path]sizes // of requests over UDP, by path of SIP
+	sizes    map[Path]sizes  // of requests over UDP, by path of SIP
+	udpLoss  map[int]float64 // of SIP on its way in, by address family
 }
 
 type findingKey struct {
@@ -39,6 +40,7 @@ func (j *Judge) Add(c Case) []Finding {
 		j.passed = map[Path]map[string]bool{}
 		j.partial = map[findingKey][]string{}
 		j.sizes = map[Path]sizes{}
+		j.udpLoss = map[int]float64{}
 	}
 	c.Trials = slices.DeleteFunc(slices.Clone(c.Trials), func(t Trial) bool {
 		if t.Binding != nil {

@@ -147,12 +147,29 @@ func TestPinholes(t *testing.T) {
 		}
 		return list
 	}
+	listening := func(state string, trials []Trial) []Trial {
+		for i := range trials {
+			p := *trials[i].Pinhole
+			p.Listening = state
+			trials[i].Pinhole = &p
+		}
+		return trials
+	}
+	anyPort := all(true, false, false)
+	for i := range anyPort {
+		if !anyPort[i].Pinhole.Neighbour {
+			anyPort[i].Outcome = OutcomeOK
+		}
+	}
 	for _, tc := range []struct {
 		name   string
 		trials []Trial
 		want   Verdict
 	}{
 		{"opened", all(true, false, false), Inspected},
+		{"opened on every port", anyPort, Inspected},
+		{"a firewall here", listening(FirewallActive, all(true, false, false)), Clean},
+		{"perhaps a firewall here", listening(FirewallUnknown, all(true, false, false)), Clean},
 		{"nothing filters", all(true, true, true), Clean},
 		{"all shut", all(false, false, false), Clean},
 		{"the neighbour lost", append(all(true, false, true), hole(sip, true, true)), Clean},

@@ -14,7 +14,8 @@ const (
 
 // pinhole is why something on a path is said to have opened ports for media, empty if nothing is or nobody knows. That an
 // announced port is open from outside proves nothing where others are, too: where nothing filters. The port beside it that
-// nobody announced tells, and so do both in a call that no gateway could read. It reports the finding.
+// nobody announced tells, and so does what a call announced that no gateway could read. What did not come in while a firewall of
+// this computer may have kept it out tells nothing. It reports the finding.
 func (j *caseJudge) pinhole(p Path) string {
 	if p.Control {
 		return ""
@@ -33,15 +34,14 @@ func (j *caseJudge) pinhole(p Path) string {
 				open++
 				from = appendNew(from, pinholeFrom[x.From])
 			}
-		case x.Neighbour && (own || t.Path.Control), !x.Neighbour && t.Path.Control:
-			if t.Outcome == OutcomeOK {
-				return "" // nothing filters
-			}
-			shut++
+		case x.Neighbour && t.Outcome == OutcomeOK && (own || t.Path.Control):
+			return "" // nothing filters
+		case (x.Neighbour && own || t.Path.Control) && t.Outcome == OutcomeFailed && x.Listening == FirewallNone:
+			shut++ // in a call to the control port an announced port that is open is no argument: a gateway may know SIP on any port
 		}
 	}
 	// All of the others got lost by chance about once in ten million times.
-	if need := Tries(j.loss[false]); open == 0 || need == 0 || shut < need {
+	if need := Tries(j.datagramLoss(p)); open == 0 || need == 0 || shut < need {
 		return ""
 	}
 	why := "from " + and(from)
@@ -51,6 +51,20 @@ func (j *caseJudge) pinhole(p Path) string {
 	}
 	f.Count += open
 	return fmt.Sprintf("ports that calls announce are open from outside (%s), others are not", strings.TrimPrefix(why, "from "))
+}
+
+// datagramLoss is the loss of datagrams on their way in, whatever carries the messages on the path: those of media are not sent again.
+func (j *caseJudge) datagramLoss(p Path) float64 {
+	if p.Transport == "udp" {
+		if j.seen[false] {
+			return j.loss[false]
+		}
+		return assumedLoss
+	}
+	if q, ok := j.udpLoss[p.Family]; ok {
+		return q
+	}
+	return assumedLoss
 }
 
 var pinholeFrom = map[string]string{

@@ -41,6 +41,11 @@ func (j *caseJudge) measureLoss(steps []*step) {
 		j.loss[outbound] = LossEstimate(c.lost, c.lost+c.delivered)
 		j.seen[outbound] = c.delivered > 0
 	}
+	if len(j.c.Flows) > 0 && j.seen[false] {
+		if p := j.c.Flows[0].Path; p.Proto == ProtoSIP && p.Transport == "udp" {
+			j.udpLoss[p.Family] = j.loss[false]
+		}
+	}
 }
 
 // controlSide reports whether the control port was tried from the same source port in the same direction, and whether

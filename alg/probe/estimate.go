@@ -6,14 +6,14 @@ import (
 	"nofixup/alg"
 )
 
-// Estimate is how long a plan takes with this round trip where nothing gets lost: rounds follow each other, and within one the
-// flows go on side by side. What is dropped takes longer: it is sent again until that proves something.
+// Estimate is how long a plan takes with this round trip where nothing gets lost: rounds follow each other, within one the
+// flows go on side by side, and so do idle bindings beside them all. What is dropped takes longer: it is sent again until that proves something.
 func (p *Plan) Estimate(rtt time.Duration) time.Duration {
 	var sum time.Duration
 	for _, round := range p.Rounds {
 		sum += p.duration(round.Steps, rtt)
 	}
-	return sum + p.duration(p.Farewell.Steps, rtt)
+	return max(sum, p.idleTime()) + p.duration(p.Farewell.Steps, rtt)
 }
 
 // duration is how long steps take that are sent side by side on their flows.
@@ -40,6 +40,8 @@ func (s Step) duration(path alg.Path, rtt time.Duration) time.Duration {
 	switch {
 	case isLive(s.Name):
 		return liveTalk + (6+messages)*rtt
+	case s.Name == stepPinhole:
+		return holeTime + 2*messages*rtt
 	case !s.Script && path.Transport == "udp":
 		return pace
 	case s.Script && path.Proto == alg.ProtoH323:

@@ -128,6 +128,13 @@ func (l *ledger) notify() {
 	l.changed = make(chan struct{})
 }
 
+// wake has those who wait look again.
+func (l *ledger) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notify()
+}
+
 // add enters a message before it is sent: its receipt may be faster than the return of the call that sent it.
 func (l *ledger) add(s *sent) {
 	l.mu.Lock()

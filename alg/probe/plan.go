@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"nofixup/alg"
 	"nofixup/reflector/wire"
@@ -21,6 +22,7 @@ type Plan struct {
 	Farewell Round // what is sent at the end, however that comes about
 
 	thorough bool
+	silences []time.Duration // after which bindings are tried
 }
 
 // PlannedFlow is a source and a destination: every step belongs to one.
@@ -77,6 +79,10 @@ type PlanOptions struct {
 	Families     []int        // 4, 6; nil means both
 	ViaAddresses []netip.Addr // addresses of NATs on the way, tested as the client's own
 	Thorough     bool         // also what takes long, or leaves something behind for a while
+
+	// Idle is the longest silence after which a thorough plan tries whether anything comes back in; 0 means LongestIdle, less
+	// than 0 that none is tried.
+	Idle time.Duration
 }
 
 // wants reports whether a protocol is asked for.
@@ -89,6 +95,11 @@ func NewPlan(targets []wire.Target, opts PlanOptions) Plan { return newPlan(targ
 
 func newPlan(targets []wire.Target, opts PlanOptions, takesMedia bool) Plan {
 	p := Plan{thorough: opts.Thorough}
+	for _, silence := range rungs {
+		if opts.Thorough && silence <= cmp.Or(opts.Idle, LongestIdle) {
+			p.silences = append(p.silences, silence)
+		}
+	}
 	withMedia := takesMedia && opts.wants(alg.ProtoMedia)
 	for _, proto := range protocols {
 		offered := slices.ContainsFunc(targets, func(t wire.Target) bool { return t.Service == proto.service })
@@ -165,6 +176,7 @@ func newPlan(targets []wire.Target, opts PlanOptions, takesMedia bool) Plan {
 	outer[alg.ProtoH323] = append([]Step{{Name: stepSetup, Shape: alg.ShapePublic, Script: true}}, outer[alg.ProtoH323]...)
 	p.round("outer addresses", outer)
 	if withMedia {
+		p.Rounds = append(p.Rounds, p.pinholeRounds()...)
 		p.liveRounds(opts.Thorough || opts.Protos != nil)
 	}
 	valid, invalid := oddSteps()
@@ -286,6 +298,9 @@ func (f *PlannedFlow) fits(s Step) bool {
 	}
 	if s.Name == stepViaPort {
 		return f.asksElsewhere()
+	}
+	if s.Name == stepPinhole {
+		return f.opensPorts()
 	}
 	if s.Name == stepBrokenAnswers {
 		return f.answersBadly()

@@ -22,7 +22,7 @@ type Config struct {
 	Network   Network      // nil means System{}
 	Plan      PlanOptions
 	Source    netip.Addr    // local address to send from; the zero address means the system's choice
-	Timeout   time.Duration // of the whole run; 0 means DefaultTimeout, or more where the line is slow
+	Timeout   time.Duration // of the whole run; 0 means DefaultTimeout or ThoroughTimeout, or more where the line is slow
 	Version   string        // of the tool, for User-Agent and the report
 	Kind      string        // "probe" or "demo", for the report
 
@@ -39,7 +39,10 @@ type Progress struct {
 }
 
 // DefaultTimeout bounds a run: many times what one takes, so that only a network that hangs reaches it.
-const DefaultTimeout = 2 * time.Minute
+const DefaultTimeout = 3 * time.Minute
+
+// ThoroughTimeout is for a thorough run, which waits for bindings to close.
+const ThoroughTimeout = 5 * time.Minute
 
 // ErrNoTarget says that the reflector offers nothing that the plan could use.
 var ErrNoTarget = errors.New("the reflector offers no address that fits")
@@ -81,7 +84,11 @@ func Run(ctx context.Context, cfg Config) (*alg.Report, error) {
 func (r *runner) deadline() time.Time {
 	limit := r.cfg.Timeout
 	if limit <= 0 {
-		limit = max(DefaultTimeout, 3*r.plan.Estimate(r.rtt))
+		limit = DefaultTimeout
+		if r.cfg.Plan.Thorough {
+			limit = ThoroughTimeout
+		}
+		limit = max(limit, 3*r.plan.Estimate(r.rtt))
 	}
 	return r.started.Add(limit)
 }
@@ -110,6 +117,8 @@ type runner struct {
 	left    time.Duration // what the rounds that have not begun take, by the estimate
 	reserve int           // messages kept for the end
 	offline bool          // HTTPS does not work any more
+
+	pinholes map[holeGroup]*holeCount
 
 	mu        sync.Mutex
 	number    uint32
@@ -327,7 +336,9 @@ func (r *runner) work(ctx context.Context) {
 	r.reserve = min(farewell, r.session.Grant.Budget.Messages/8)
 	r.left = r.plan.Estimate(r.rtt)
 	broken := false
-	for _, round := range r.plan.Rounds {
+	var idle *sync.WaitGroup
+	var idleFrom time.Time
+	for i, round := range r.plan.Rounds {
 		if ctx.Err() != nil {
 			break
 		}
@@ -339,6 +350,9 @@ func (r *runner) work(ctx context.Context) {
 		}
 		r.tooLossy(round)
 		r.round(ctx, round)
+		if i == 0 { // the answers of the first round let what follows prove its address
+			idle, idleFrom = r.idle(ctx), time.Now()
+		}
 		if round.breaking() {
 			r.recheck(ctx, round)
 		}
@@ -347,6 +361,9 @@ func (r *runner) work(ctx context.Context) {
 	r.narrow(ctx)
 	r.findCause(ctx)
 	unused.Wait()
+	if idle != nil {
+		r.awaitIdle(ctx, idle, idleFrom)
+	}
 	// Whatever happened, no registration stays behind: a gateway keeps a pinhole for as long as one lives.
 	r.reserve, r.left = 0, 0
 	bye := ctx
@@ -452,7 +469,7 @@ func (r *runner) ready(s Step) bool {
 	r.ledger.mu.Unlock()
 	_, framed := framingOf(s.Name)
 	switch {
-	case f.shut != nil || !r.sendable(s):
+	case f.shut != nil || !r.sendable(s), s.Name == stepPinhole && !r.makesHoles():
 		return false
 	case s.Name == stepDeregister:
 		return r.registration(f, s.Shape) != nil

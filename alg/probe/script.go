@@ -43,6 +43,8 @@ func (s Step) messages(proto string) []string {
 		}
 	case stepViaPort:
 		names = []string{stepViaPort}
+	case stepPinhole:
+		names = []string{stepPinhole, stepPinhole + "-486", stepPinhole + "-ack"}
 	case stepBrokenAnswers:
 		names = brokenAnswerNames()
 	case stepLive:
@@ -107,6 +109,8 @@ func (r *runner) script(ctx context.Context, l *link, s Step, try int) {
 		r.askElsewhere(ctx, l, s, try)
 	case stepBrokenAnswers:
 		r.answerBadly(ctx, l, s, try)
+	case stepPinhole:
+		r.pinhole(ctx, l, s, try)
 	}
 }
 

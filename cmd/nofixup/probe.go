@@ -27,12 +27,12 @@ type probeFlags struct {
 	source  string
 	via     []string
 	timeout time.Duration
+	idle    time.Duration
 	v4, v6  bool
 
 	thorough bool
+	given    func(flag string) bool
 	dryRun   bool
-
-	changed func(flag string) bool // the user has given it
 }
 
 func probeCommand() command {
@@ -48,12 +48,13 @@ func probeCommand() command {
 			f.StringVar(&p.proxy, "proxy", "", "ask the reflector through the HTTP proxy at this `URL`; what is tested never goes through it")
 			f.StringVar(&p.source, "source", "", "send from this local `ADDR`")
 			f.StringArrayVar(&p.via, "via-address", nil, "`ADDR` of a router between here and the outermost one, on its outer side; repeatable")
-			f.DurationVar(&p.timeout, "timeout", 0, "give up after `D` and report what is known by then (default "+probe.DefaultTimeout.String()+", longer on slow lines)")
-			f.BoolVar(&p.thorough, "thorough", false, "also send odd and broken messages, over TCP as well, and register with a gatekeeper (RRQ, ARQ, URQ), for which a firewall may open a way in for some minutes")
+			f.DurationVar(&p.timeout, "timeout", 0, fmt.Sprintf("give up after `D` and report what is known by then (default %v, with --thorough %v, longer on slow lines)", probe.DefaultTimeout, probe.ThoroughTimeout))
+			f.BoolVar(&p.thorough, "thorough", false, "also send odd and broken messages, over TCP as well, measure for three minutes how long idle bindings live, and register with a gatekeeper (RRQ, ARQ, URQ), for which a firewall may open a way in for some minutes")
+			f.DurationVar(&p.idle, "idle", probe.LongestIdle, "with --thorough, try whether bindings that are idle for up to `D` let anything back in; 0 leaves that out")
 			f.BoolVarP(&p.v4, "ipv4", "4", false, "IPv4 only")
 			f.BoolVarP(&p.v6, "ipv6", "6", false, "IPv6 only")
 			f.BoolVar(&p.dryRun, "dry-run", false, "print the plan and send nothing")
-			p.changed = f.Changed
+			p.given = f.Changed
 			p.declare(f)
 			return p.run
 		},
@@ -112,7 +113,7 @@ func (p *probeFlags) config(args []string) (probe.Config, error) {
 		return cfg, fmt.Errorf("unexpected argument %q", args[1])
 	case p.check() != nil:
 		return cfg, p.check()
-	case p.timeout <= 0 && p.changed("timeout"):
+	case p.timeout < 0 || p.timeout == 0 && p.given("timeout"):
 		return cfg, fmt.Errorf("--timeout %s: want more than nothing", p.timeout)
 	case p.pin != "" && p.ca != "":
 		return cfg, errors.New("--pin and --ca: a pin takes the place of authorities, give one of them")
@@ -133,7 +134,10 @@ func (p *probeFlags) config(args []string) (probe.Config, error) {
 			return cfg, fmt.Errorf("--only %s: want some of %s", strings.Join(p.only, ","), strings.Join(probe.Protocols(), ","))
 		}
 	}
-	cfg.Plan.Protos, cfg.Plan.Thorough = p.only, p.thorough
+	cfg.Plan.Protos, cfg.Plan.Thorough, cfg.Plan.Idle = p.only, p.thorough, p.idle
+	if p.idle <= 0 {
+		cfg.Plan.Idle = -1
+	}
 	switch {
 	case p.v4 && !p.v6:
 		cfg.Plan.Families = []int{4}

@@ -1,0 +1,139 @@
+package netlab_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nofixup/alg"
+	"nofixup/alg/netlab"
+)
+
+// TestProbePinholes shows that ports which the kernel's gateway opens for calls are found, on either family and transport and with
+// no octet altered, and that neither a NAT nor a filter is taken for one. Its holes are for the address that the call goes to, from
+// any port of it (sip_direct_media).
+func TestProbePinholes(t *testing.T) {
+	netlab.Require(t)
+	const established = `table inet mine {
+		chain input {
+			type filter hook input priority 0; policy drop;
+			ct state established,related accept
+			meta l4proto ipv6-icmp accept
+		}
+	}`
+	opened := []string{"udp IPv4", "udp IPv6", "tcp IPv4", "tcp IPv6"}
+	for _, tc := range []struct {
+		name string
+		mode netlab.Mode
+		lan  string // ruleset
+		want []string
+		exit int
+		note string
+		sent bool // the reflector sent to announced ports
+	}{
+		{"alg", netlab.ALG, "", opened, 1, "", true},
+		{"firewall-alg", netlab.FirewallALG, "", opened, 1, "", true},
+		{"plain", netlab.Plain, "", nil, 0, "", false},
+		{"firewall", netlab.Firewall, "", nil, 0, "", true},
+		{"firewall here", netlab.Firewall, established, nil, 0, "a firewall of this computer filters what comes in", true},
+		{"firewall here as well", netlab.FirewallALG, established, nil, 1, "a firewall of this computer filters what comes in", true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			lab := netlab.Up(t, tc.mode)
+			if tc.lan != "" {
+				lab.Host("lan").NFT(t, tc.lan)
+			}
+			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr2, netlab.WANAddr6)
+			report, exit := probe(t, lab, url, pin)
+			if exit != tc.exit {
+				t.Errorf("exit %d, want %d:\n%s", exit, tc.exit, verdicts(report))
+			}
+			var got []string
+			for _, f := range report.Findings {
+				if f.ID != "media-pinhole-opened" {
+					continue
+				}
+				got = append(got, fmt.Sprintf("%s IPv%d", f.Transport, f.Family))
+				if f.Port != 5060 || f.SourcePort != alg.Ephemeral || strings.Contains(f.Summary, "another address") {
+					t.Errorf("%+v", f)
+				}
+				if both := strings.Contains(f.Summary, "another port of the far end"); both != (f.Transport == "udp") {
+					t.Errorf("%s: %s", f.Transport, f.Summary)
+				}
+			}
+			slices.SortFunc(got, func(a, b string) int { return slices.Index(opened, a) - slices.Index(opened, b) })
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("opened on %v, want %v", got, tc.want)
+			}
+			count := map[string]int{}
+			for _, x := range report.Trials {
+				if x.Pinhole == nil {
+					continue
+				}
+				count[string(x.Outcome)]++
+				if x.Pinhole.NotSent == "" {
+					count["sent"]++
+				}
+				t.Logf("%s %s %v > %v %+v", x.Path, x.Outcome, x.Src, x.Dst, *x.Pinhole)
+			}
+			if (count["sent"] > 0) != tc.sent || count["sent"] > 32 || len(count) == 0 {
+				t.Errorf("datagrams: %v", count)
+			}
+			notes := strings.Join(report.Network.Notes, "\n")
+			if tc.note != "" && !strings.Contains(notes, tc.note) || tc.note == "" && strings.Contains(notes, "firewall of this computer") {
+				t.Errorf("notes: %s", notes)
+			}
+		})
+	}
+}
+
+// TestProbeBindings shows how long idle bindings live: as long on the port of SIP as elsewhere behind a plain router, and longer
+// behind the kernel's gateway, which keeps those of SIP for an hour (sip_timeout).
+func TestProbeBindings(t *testing.T) {
+	netlab.Require(t)
+	for _, tc := range []struct {
+		mode  netlab.Mode
+		want  string // rungs on port 5060, those on the control port
+		short bool
+		says  string
+	}{
+		{netlab.Plain, "15 ok, 30 failed; 15 ok, 30 failed", true, ""},
+		{netlab.ALG, "15 ok, 30 ok; 15 ok, 30 failed", false, "a binding lives for more than 30 s, on the control port for less than 30 s"},
+	} {
+		t.Run(string(tc.mode), func(t *testing.T) {
+			lab := netlab.Up(t, tc.mode)
+			lab.Host("rtr").Run(t, "sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=10", "net.netfilter.nf_conntrack_udp_timeout_stream=20")
+			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
+			began := time.Now()
+			report, exit := probe(t, lab, url, pin, "--thorough", "--timeout", "45s")
+			t.Logf("%v, exit %d", time.Since(began), exit)
+			rungs := map[bool][]string{}
+			for _, x := range report.Trials {
+				if x.Binding != nil {
+					rungs[x.Path.Control] = append(rungs[x.Path.Control], fmt.Sprintf("%.0f %s", x.Binding.Idle, x.Outcome))
+				}
+			}
+			slices.Sort(rungs[false])
+			slices.Sort(rungs[true])
+			if got := strings.Join(rungs[false], ", ") + "; " + strings.Join(rungs[true], ", "); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+			if short := slices.ContainsFunc(report.Findings, func(f alg.Finding) bool { return f.ID == "binding-short" }); short != tc.short {
+				t.Errorf("short: %v", short)
+			}
+			for _, p := range report.Paths {
+				if p.Port == 5060 && p.Transport == "udp" && p.SourcePort == alg.Ephemeral && !strings.Contains(p.Reason, tc.says) {
+					t.Errorf("%s: %s", p.Path, p.Reason)
+				}
+				if tc.mode == netlab.Plain && (p.Outbound != alg.Clean || p.Inbound != alg.Clean) {
+					t.Errorf("%s: %s %s: %s", p.Path, p.Outbound, p.Inbound, p.Reason)
+				}
+			}
+			if notes := strings.Join(report.Network.Notes, "\n"); !strings.Contains(notes, "idle for 45 s and more were not tried") {
+				t.Errorf("what was left out is not said: %s", notes)
+			}
+		})
+	}
+}

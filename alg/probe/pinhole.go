@@ -1,0 +1,445 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"nofixup/alg"
+	"nofixup/reflector/wire"
+	"nofixup/sip"
+)
+
+// stepPinhole is a call in which nothing is sent from the ports that it announces for media. What comes in to them all the same
+// was let in by somebody who read the call, unless it comes in to a port that nobody announced as well.
+const stepPinhole = "pinhole"
+
+// pinholeSteps are the steps by what the flows speak.
+func pinholeSteps() stepsOf {
+	return stepsOf{alg.ProtoSIP: {{Name: stepPinhole, Shape: alg.ShapeLocal, Script: true}}}
+}
+
+// pinholeRounds are the calls to the control port, and those to the others, which need the fewer datagrams the more of the former
+// were not let in.
+func (p *Plan) pinholeRounds() (rounds []Round) {
+	own, control := Round{Name: "pinholes"}, Round{Name: "pinholes"}
+	done := map[alg.Path]bool{} // a second address of the reflector would show nothing more
+	for _, s := range p.spread(pinholeSteps()) {
+		path := p.Flows[s.Flow].Path
+		if done[path] {
+			continue
+		}
+		done[path] = true
+		if s.Role == alg.RoleControl {
+			control.Steps = append(control.Steps, s)
+		} else {
+			own.Steps = append(own.Steps, s)
+		}
+	}
+	for _, r := range []Round{control, own} {
+		if len(r.Steps) > 0 {
+			rounds = append(rounds, r)
+		}
+	}
+	return rounds
+}
+
+// opensPorts reports whether a flow is one that stepPinhole is sent on: one that a gateway can read, from any port that a system
+// chooses.
+func (f *PlannedFlow) opensPorts() bool {
+	return f.Path.Transport != "tls" && f.Path.SourcePort == alg.Ephemeral && !f.Brief
+}
+
+// makesHoles reports whether the reflector sends to ports that calls announce.
+func (r *runner) makesHoles() bool {
+	b := r.session.Grant.Budget
+	return b.Actions > 0 && b.Pinholes > 0 && len(r.session.Grant.Media) > 0
+}
+
+// holeTime is how long a call takes beside the round trips: often nothing comes in, which takes a while to be sure of.
+const holeTime = 300 * time.Millisecond
+
+// hole is one call: a datagram from somewhere to what it announces.
+type hole struct {
+	from string // one of the From constants of package wire
+	rtcp bool
+}
+
+// holeGroup names the flows whose datagrams are judged together, and holeCount counts them.
+type holeGroup struct {
+	transport string
+	family    int
+}
+
+type holeCount struct {
+	sent   int // datagrams that the reflector sent, as its budget counts them
+	opened int // that came in to an announced port, but for calls to the control port
+	shut   int // that would have come in if nothing filtered, and did not
+	open   int // that came in to a port that nobody announced
+}
+
+// pinholePorts is how many ports a call of stepPinhole takes: those that its offer announces, and the neighbours of the first two.
+const pinholePorts = wire.Neighbour + 2
+
+// pinholeShares is which part of the budget a transport gets. Over UDP more is tried.
+var pinholeShares = map[string]int{"udp": 3, "tcp": 2}
+
+// pinholeShare is how many datagrams the calls of a flow, and those to its control, may take of the session's.
+func (r *runner) pinholeShare(path alg.Path) int {
+	sum := 0
+	for _, round := range r.plan.Rounds {
+		for _, s := range round.Steps {
+			if f := r.flows[s.Flow]; s.Name == stepPinhole && s.Role != alg.RoleControl && f != nil {
+				sum += pinholeShares[f.plan.Path.Transport]
+			}
+		}
+	}
+	if sum == 0 {
+		return 0
+	}
+	return r.session.Grant.Budget.Pinholes * pinholeShares[path.Transport] / sum
+}
+
+// holes returns the count of a flow's group. The runner is locked.
+func (r *runner) holes(path alg.Path) *holeCount {
+	k := holeGroup{path.Transport, path.Family}
+	if r.pinholes[k] == nil {
+		if r.pinholes == nil {
+			r.pinholes = map[holeGroup]*holeCount{}
+		}
+		r.pinholes[k] = new(holeCount)
+	}
+	return r.pinholes[k]
+}
+
+func (r *runner) holesSoFar(path alg.Path) holeCount {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return *r.holes(path)
+}
+
+// measuredHoles is how many messages tell enough of the loss: if none of them gets lost, five datagrams prove that something filters.
+const measuredHoles = 32
+
+// holeLoss is the loss of messages over UDP: datagrams of media are not sent again, whatever carries the call. 0 if there is no
+// measure.
+func (r *runner) holeLoss(family int) float64 {
+	for _, f := range r.flows {
+		if f == nil {
+			continue
+		}
+		if p := f.plan.Path; p.Control && p.Proto == alg.ProtoSIP && p.Transport == "udp" && p.Family == family {
+			return r.worstLoss(r.tallies(), f)
+		}
+	}
+	return 0
+}
+
+// measureHoles sends messages known to be good over a control flow until enough were answered to tell the loss.
+func (r *runner) measureHoles(ctx context.Context, l *link, s Step) {
+	mark := r.ledger.mark()
+	for n := r.tallies()[l.flow].replied; n < measuredHoles && ctx.Err() == nil && !r.spent(); n++ {
+		r.one(ctx, l, r.bracket(s.Flow), 1)
+		time.Sleep(pace)
+	}
+	r.ledger.await(ctx, r.ledger.on(l, mark), r.patience("udp"))
+}
+
+// pinhole makes the calls of a flow, one after the other.
+func (r *runner) pinhole(ctx context.Context, l *link, s Step, try int) {
+	path := l.Path
+	if path.Control {
+		if path.Transport == "udp" {
+			r.measureHoles(ctx, l, s)
+		}
+		r.makeHole(ctx, l, s, try, hole{from: wire.FromMedia}, 0)
+		return
+	}
+	need, q := alg.TriesUnmeasured("udp"), r.holeLoss(path.Family)
+	if q > 0 {
+		need = alg.Tries(q)
+	}
+	calls := []hole{{from: wire.FromMedia}}
+	for lost := q; lost > maxLostHoles && need > 0; lost *= q {
+		calls = append(calls, hole{from: wire.FromMedia})
+	}
+	if path.Transport == "udp" {
+		calls = append(calls, hole{from: wire.FromPort}, hole{from: wire.FromHost}, hole{from: wire.FromMedia, rtcp: true})
+	}
+	share := r.pinholeShare(path)
+	for n, h := range calls {
+		so := r.holesSoFar(path)
+		switch {
+		case n == 0:
+		case so.opened > 0 && h == calls[0]:
+			continue // it got through the first time
+		case so.open > 0 || ctx.Err() != nil:
+			return // nothing filters
+		case so.sent >= share:
+			r.note("not all was tried of what ports that calls announce let in: the session's budget allows no more datagrams")
+			return
+		}
+		if !r.makeHole(ctx, l, s, try, h, need) {
+			return
+		}
+	}
+}
+
+// maxLostHoles is the chance to accept that an announced port is taken for shut because its datagrams got lost.
+const maxLostHoles = 0.05
+
+// makeHole makes one call and sees what comes in to the port that it announces. If something does, it tries the neighbour, until
+// so many datagrams did not come in as prove that something filters. It reports whether another call is worth while.
+func (r *runner) makeHole(ctx context.Context, l *link, s Step, try int, h hole, need int) bool {
+	port, heard, closing := r.listenForMedia(ctx, l.local().Addr())
+	if heard == nil {
+		return false
+	}
+	defer closing()
+	var invite *sent
+	s.Script = false
+	if !r.insist(ctx, l, try, func(try int) bool {
+		t := r.template(l, l.local())
+		t.media = port
+		invite = &sent{number: t.tag.Number, link: l, step: s, try: try, raw: t.callInvite()}
+		r.transmit(invite)
+		return r.ledger.wait(ctx, r.patience(l.Path.Transport), func() bool { return invite.there != nil })
+	}) {
+		return false
+	}
+	action := wire.Action{Action: wire.ActionPinhole, To: invite.there.seq, From: h.from, RTCP: h.rtcp}
+	share := r.pinholeShare(l.Path)
+	fire := func(neighbour bool, count int) (more bool) {
+		action.Neighbour = neighbour
+		var shots []*shot
+		more = true
+		for range min(count, share-r.holesSoFar(l.Path).sent) {
+			var x *shot
+			if x, more = r.shoot(ctx, l, action); x != nil {
+				shots = append(shots, x)
+			}
+			if !more {
+				break
+			}
+		}
+		r.collect(ctx, heard, shots)
+		r.enterHoles(l, shots)
+		return more
+	}
+	before := r.holesSoFar(l.Path)
+	more := fire(false, 1)
+	after := r.holesSoFar(l.Path)
+	switch {
+	case l.Path.Control && more:
+		fire(true, 1)
+	case after.opened > before.opened && need > after.shut && after.open == 0:
+		fire(true, need-after.shut)
+	case after.opened == before.opened && h == hole{from: wire.FromMedia} && after.sent > before.sent && r.firewall() != alg.FirewallNone:
+		more = false // this computer may be what lets nothing in
+	}
+	r.hangUp(ctx, l, s, try, invite)
+	return more
+}
+
+// hangUp has the reflector refuse the call, so that a gateway closes what it opened, and acknowledges that.
+func (r *runner) hangUp(ctx context.Context, l *link, s Step, try int, invite *sent) {
+	var answer *sighting
+	r.insist(ctx, l, try, func(try int) bool {
+		a := r.ask(ctx, l, s.part("486"), try, wire.Action{Action: wire.ActionRespond, To: invite.there.seq, Status: 486})
+		if a != nil {
+			answer = a.in
+		}
+		return a != nil
+	})
+	if answer == nil {
+		return
+	}
+	request, response := sip.Parse(invite.raw), sip.Parse(answer.raw)
+	r.insist(ctx, l, try, func(try int) bool {
+		t := r.template(l, l.local())
+		m := &sent{number: t.tag.Number, link: l, step: s.part("ack"), try: try, raw: t.ack(&request, &response)}
+		r.transmit(m)
+		return r.ledger.wait(ctx, r.patience(l.Path.Transport), m.settled)
+	})
+}
+
+// shot is one datagram that the reflector was asked for.
+type shot struct {
+	action  wire.Action
+	sent    wire.Sent
+	at      time.Time
+	arrived bool
+}
+
+// listenForMedia binds the ports of a call: the pair of RTP and RTCP, and the neighbours of both, of which nobody is told. What
+// comes to them can be heard until closing is called. heard is nil if they cannot be had.
+func (r *runner) listenForMedia(ctx context.Context, local netip.Addr) (port uint16, heard chan []byte, closing func()) {
+	const attempts, most, room = 8, 128, 64
+	var err error
+	for range attempts {
+		port = r.ports.take(pinholePorts)
+		var open []*socket
+		for _, p := range []uint16{port, port + 1, port + wire.Neighbour, port + wire.Neighbour + 1} {
+			var s *socket
+			if s, err = openSocket(ctx, r.cfg.Network, local, alg.SourcePort(p)); err != nil {
+				break
+			}
+			open = append(open, s)
+		}
+		closing = func() {
+			for _, s := range open {
+				s.conn.Close()
+			}
+		}
+		if err != nil {
+			closing()
+			continue
+		}
+		heard = make(chan []byte, room)
+		for _, s := range open {
+			s.out.refused = func(icmpError) {} // nothing is sent from here
+			r.wg.Go(func() {
+				s.read(func(raw []byte, _ time.Time) {
+					select {
+					case heard <- raw[:min(len(raw), most)]:
+					default: // more than anybody was asked for
+					}
+				})
+			})
+		}
+		return port, heard, closing
+	}
+	r.note("no ports for media could be had on this computer: " + innermost(err).Error())
+	return 0, nil, nil
+}
+
+// shoot asks for one datagram. It returns nil if there is none of the kind, and whether more can be asked for on this flow.
+func (r *runner) shoot(ctx context.Context, l *link, action wire.Action) (x *shot, more bool) {
+	i := slices.IndexFunc(r.session.Grant.Media, func(m wire.MediaPorts) bool { return m.Addr == l.Inside[1].Addr() })
+	if i < 0 {
+		return nil, false
+	}
+	action.Port, action.Number = r.session.Grant.Media[i].First, r.nextNumber()
+	x = &shot{action: action, at: time.Now()}
+	var err error
+	x.sent, err = r.session.Send(ctx, action)
+	var status *wire.StatusError
+	switch {
+	case errors.As(err, &status) && status.Code == http.StatusBadRequest && action.From != wire.FromMedia:
+		return nil, true // the reflector has no other port, or no other address
+	case errors.As(err, &status) && status.Code == http.StatusForbidden, ctx.Err() != nil:
+		return nil, false // that an address has not proven itself the paths tell
+	case err != nil:
+		r.note("the reflector sent nothing to announced ports: " + err.Error())
+		return nil, false
+	}
+	switch x.sent.NotSent {
+	case "", wire.NotSentPort, wire.NotSentAnnounced:
+		return x, true
+	}
+	return x, false // it would be the same in the next call
+}
+
+// collect waits for what was sent. Once the announced port has got its datagram the others, which went the same way, are due.
+func (r *runner) collect(ctx context.Context, heard chan []byte, shots []*shot) {
+	const grace = 150 * time.Millisecond
+	waiting := func() (announced, any bool) {
+		for _, x := range shots {
+			open := x.sent.NotSent == "" && !x.arrived
+			any = any || open
+			announced = announced || open && !x.action.Neighbour
+		}
+		return announced, any
+	}
+	timer := time.NewTimer(r.patience("udp"))
+	defer timer.Stop()
+	for {
+		before, open := waiting()
+		if !open {
+			return
+		}
+		select {
+		case raw := <-heard:
+			for _, x := range shots {
+				x.arrived = x.arrived || x.sent.Tag != "" && bytes.Contains(raw, []byte(x.sent.Tag))
+			}
+			if after, _ := waiting(); before && !after {
+				timer.Reset(grace + r.rtt)
+			}
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// enterHoles enters what became of the datagrams of a call as trials.
+func (r *runner) enterHoles(l *link, shots []*shot) {
+	listening := r.firewall()
+	missed := 0
+	r.mu.Lock()
+	count := r.holes(l.Path)
+	for _, x := range shots {
+		t := alg.Trial{
+			Kind: alg.TrialPinhole, Path: l.Path, Src: r.holeSource(l, x.action), Dst: x.sent.Addr, At: x.at, Outcome: alg.OutcomeFailed,
+			Pinhole: &alg.Pinhole{
+				From: x.action.From, Neighbour: x.action.Neighbour, RTCP: x.action.RTCP, NotSent: x.sent.NotSent, Listening: listening,
+			},
+		}
+		switch {
+		case x.sent.NotSent != "":
+			t.Outcome = alg.OutcomeUnsent
+		case x.arrived:
+			t.Outcome = alg.OutcomeOK
+			count.sent++
+			if x.action.Neighbour {
+				count.open++
+			} else if !l.Path.Control {
+				count.opened++
+			}
+		default:
+			count.sent++
+			missed++
+			if x.action.Neighbour || l.Path.Control {
+				count.shut++
+			}
+		}
+		r.trials = append(r.trials, t)
+	}
+	r.mu.Unlock()
+	if missed > 0 {
+		r.noteFirewall(listening)
+	}
+}
+
+// holeSource is where a datagram comes from, as docs/protocol.md has it; the zero value where that is the reflector's choice.
+func (r *runner) holeSource(l *link, a wire.Action) netip.AddrPort {
+	host, port := l.Inside[1].Addr(), a.Port
+	var others []netip.Addr
+	for _, m := range r.session.Grant.Media {
+		switch {
+		case m.Addr == host && a.From == wire.FromPort:
+			pairs := (int(m.Last) - int(m.First) + 1) / 2
+			if port = m.First + 2*uint16(pairs-1); int(a.Port-m.First)/2 >= (pairs+1)/2 {
+				port = m.First
+			}
+		case m.Addr != host && m.Addr.Is4() == host.Is4():
+			others = append(others, m.Addr)
+		}
+	}
+	if a.From == wire.FromHost {
+		if len(others) != 1 {
+			return netip.AddrPort{}
+		}
+		host = others[0]
+	}
+	if a.RTCP {
+		port++
+	}
+	return netip.AddrPortFrom(host, port)
+}
