@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"h323":                    {"h323/per"},
 	"reflector/wire":          {},
 	"alg":                     {"sip", "sip/sdp", "h323"},
+	"alg/media":               {},
 	"alg/probe":               {"alg", "sip", "sip/sdp", "h323", "reflector/wire"},
 	"alg/report":              {"alg"},
 	"alg/fixup":               {},
@@ -38,6 +39,8 @@ var owners = map[string][]string{
 	"golang.org/x/term":       {"cmd/nofixup"},
 	"golang.org/x/net":        {"reflector"},
 	"github.com/emiago/sipgo": {},
+	"github.com/pion/rtp":     {},
+	"github.com/pion/rtcp":    {},
 }
 
 // banned are package names that say nothing.
