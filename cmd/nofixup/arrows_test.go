@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"h323":                    {"h323/per"},
 	"reflector/wire":          {},
 	"alg":                     {"sip", "sip/sdp", "h323"},
+	"alg/capture":             {"alg", "alg/media", "sip", "sip/sdp", "h323", "reflector/wire"},
 	"alg/media":               {},
 	"alg/probe":               {"alg", "sip", "sip/sdp", "h323", "reflector/wire"},
 	"alg/report":              {"alg"},
@@ -41,6 +42,9 @@ var owners = map[string][]string{
 	"github.com/emiago/sipgo": {},
 	"github.com/pion/rtp":     {},
 	"github.com/pion/rtcp":    {},
+
+	"github.com/google/gopacket":    {"alg/capture"},
+	"github.com/klauspost/compress": {"alg/capture"},
 }
 
 // banned are package names that say nothing.

@@ -1,0 +1,254 @@
+package capture
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"nofixup/alg/media"
+)
+
+// Limits bound what is kept. A zero field stands for its default.
+type Limits struct {
+	Flows    int // conversations, DefaultFlows
+	Streams  int // of RTP, media.DefaultMaxStreams
+	Buffered int // octets of TCP streams that wait for what is missing, DefaultBuffered
+}
+
+// The defaults of Limits.
+const (
+	DefaultFlows    = 1 << 18
+	DefaultBuffered = 16 << 20
+)
+
+// idleTime is how long a flow in which nothing was recognised must be idle, in nanoseconds of the capture, to make room for
+// another.
+const idleTime = int64(60 * time.Second)
+
+// flowKey names a conversation: the lower address first, so that both directions have the same.
+type flowKey struct {
+	a, b   addr
+	ap, bp uint16
+	proto  uint32
+}
+
+// entry is what is kept of every conversation, recognised or not. There may be very many.
+type entry struct {
+	key         flowKey
+	first, last int64
+	dirs        [2]direction // from a to b, from b to a
+	flow        *Flow        // once something was recognised
+	conn        *conn        // of TCP, until it is known to be something else
+	kind        kind
+	opener      uint8 // the direction of the client
+	goodSums    uint32
+	badSums     uint32
+	done        bool // TCP: nothing will be recognised any more
+	epoch       uint32
+}
+
+type direction struct {
+	packets, octets uint64
+	media           *media.Flow
+	to              *Announcement // of the end that it goes to
+}
+
+// kind is what a flow speaks.
+type kind uint8
+
+const (
+	unknown kind = iota
+	speaksSIP
+	speaksCall // H.225.0 call signalling
+	speaksH245
+	speaksRAS
+	speaksMedia
+	speaksFax
+	speaksSTUN
+	speaksTLS
+)
+
+// analyser turns packets into flows, messages and streams.
+type analyser struct {
+	limits  Limits
+	message func(*Message)
+	packet  func(*media.Stream, int64, []byte) // every packet of RTP
+
+	decoder   decoder
+	entries   map[flowKey]*entry
+	flows     []*Flow
+	table     media.Table
+	announced announced
+	origins   map[*media.Stream]origins
+	tcp       tcpState
+	icmp      icmpState
+	stun      stunState
+	parse     parsers
+
+	now      int64
+	messages int
+
+	full    uint64 // packets of conversations for which there was no room
+	evicted uint64 // conversations that made room
+	sweepAt int64  // no use in looking for idle ones before
+}
+
+func newAnalyser(l Limits) *analyser {
+	a := &analyser{
+		limits: Limits{
+			Flows:    cmp.Or(l.Flows, DefaultFlows),
+			Streams:  cmp.Or(l.Streams, media.DefaultMaxStreams),
+			Buffered: cmp.Or(l.Buffered, DefaultBuffered),
+		},
+		entries: map[flowKey]*entry{},
+	}
+	a.table.MaxStreams = a.limits.Streams
+	a.table.MaxFlows = 2 * a.limits.Flows
+	a.decoder.take = a.take
+	return a
+}
+
+// take is given every packet that could be decoded.
+func (a *analyser) take(p *packet) {
+	a.now = max(a.now, p.at)
+	if p.proto == protoICMP || p.proto == protoICMPv6 {
+		a.icmpError(p)
+		return
+	}
+	key := flowKey{p.src, p.dst, p.sport, p.dport, uint32(p.proto)}
+	dir := 0
+	if p.dst.less(p.src) || p.dst == p.src && p.dport < p.sport {
+		key, dir = flowKey{p.dst, p.src, p.dport, p.sport, uint32(p.proto)}, 1
+	}
+	e := a.entries[key]
+	if e == nil {
+		if e = a.open(key, p, dir); e == nil {
+			return
+		}
+	}
+	d := &e.dirs[dir]
+	d.packets++
+	d.octets += uint64(p.size)
+	if p.at > e.last {
+		e.last = p.at
+	}
+	if p.proto == protoTCP {
+		if !e.done || e.flow != nil {
+			a.segment(e, dir, p)
+		}
+		return
+	}
+	a.datagram(e, dir, p)
+}
+
+// open makes an entry, or returns nil if there is no room for it.
+func (a *analyser) open(key flowKey, p *packet, dir int) *entry {
+	if len(a.entries) >= a.limits.Flows && !a.sweep() {
+		a.full++
+		return nil
+	}
+	e := &entry{key: key, first: p.at, last: p.at, opener: uint8(dir), epoch: a.announced.epoch - 1}
+	a.entries[key] = e
+	return e
+}
+
+// sweep drops idle conversations in which nothing was recognised, and says whether there is room now. It looks at all of
+// them, so it is only worth it where that makes much room.
+func (a *analyser) sweep() bool {
+	if a.now < a.sweepAt {
+		return false
+	}
+	for _, idle := range []int64{idleTime, idleTime / 10, 0} {
+		for key, e := range a.entries {
+			if e.flow == nil && a.now-e.last >= idle && !a.promising(e) {
+				a.drop(key, e)
+			}
+		}
+		if len(a.entries) <= a.limits.Flows*7/8 {
+			return true
+		}
+	}
+	a.sweepAt = a.now + idleTime
+	return len(a.entries) < a.limits.Flows
+}
+
+// promising says whether an entry has a stream, or one that is just not long enough yet.
+func (a *analyser) promising(e *entry) bool {
+	young := false
+	for i := range e.dirs {
+		m := e.dirs[i].media
+		if m == nil {
+			continue
+		}
+		for s := range m.Streams() {
+			if s.Valid() {
+				a.recognise(e, speaksMedia)
+				return true
+			}
+			young = true
+		}
+	}
+	return young && a.now-e.last < idleTime/10
+}
+
+func (a *analyser) drop(key flowKey, e *entry) {
+	for i := range e.dirs {
+		if m := e.dirs[i].media; m != nil {
+			a.table.Forget(m)
+		}
+	}
+	a.release(e)
+	delete(a.entries, key)
+	a.evicted++
+}
+
+// recognise makes a flow of an entry, which speaks k.
+func (a *analyser) recognise(e *entry, k kind) *Flow {
+	e.kind = k
+	if e.flow == nil {
+		f := &Flow{ID: len(a.flows) + 1, Transport: "udp"}
+		if e.key.proto == protoTCP {
+			f.Transport = "tcp"
+		}
+		f.Ends[0], f.Ends[1] = e.end(int(e.opener)), e.end(1-int(e.opener))
+		e.flow = f
+		a.flows = append(a.flows, f)
+	}
+	e.flow.Proto = protoNames[k]
+	return e.flow
+}
+
+// settle writes what was counted into the flow.
+func (e *entry) settle() {
+	f := e.flow
+	f.First, f.Last = e.first, e.last
+	f.GoodSums, f.BadSums = e.goodSums, e.badSums
+	for side := range 2 {
+		d := &e.dirs[side^int(e.opener)]
+		f.Packets[side], f.Octets[side], f.media[side] = d.packets, d.octets, d.media
+	}
+}
+
+// finish ends everything that still waits for more.
+func (a *analyser) finish() {
+	a.decoder.fragments.finish(&a.decoder)
+	list := make([]*entry, 0, len(a.entries))
+	for _, e := range a.entries {
+		list = append(list, e)
+	}
+	// Maps have no order, but what is reported has one.
+	slices.SortFunc(list, func(x, y *entry) int {
+		return cmp.Or(cmp.Compare(x.first, y.first), cmp.Compare(x.key.a.hi, y.key.a.hi), cmp.Compare(x.key.a.lo, y.key.a.lo), cmp.Compare(x.key.ap, y.key.ap),
+			cmp.Compare(x.key.b.hi, y.key.b.hi), cmp.Compare(x.key.b.lo, y.key.b.lo), cmp.Compare(x.key.bp, y.key.bp), cmp.Compare(x.key.proto, y.key.proto))
+	})
+	for _, e := range list {
+		a.closeConn(e)
+	}
+	for _, e := range list {
+		a.settleMedia(e)
+		if e.flow != nil {
+			e.settle()
+		}
+	}
+	a.icmp.settle(a)
+}
