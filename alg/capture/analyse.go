@@ -126,19 +126,22 @@ func (a *analyser) take(p *packet) {
 			return
 		}
 	}
+	if p.proto == protoTCP {
+		a.segment(e, dir, p) // may find that it is the first one of another connection
+		e.count(dir, p)
+		return
+	}
+	e.count(dir, p)
+	a.datagram(e, dir, p)
+}
+
+func (e *entry) count(dir int, p *packet) {
 	d := &e.dirs[dir]
 	d.packets++
 	d.octets += uint64(p.size)
 	if p.at > e.last {
 		e.last = p.at
 	}
-	if p.proto == protoTCP {
-		if !e.done || e.flow != nil {
-			a.segment(e, dir, p)
-		}
-		return
-	}
-	a.datagram(e, dir, p)
 }
 
 // open makes an entry, or returns nil if there is no room for it.

@@ -242,10 +242,24 @@ func analyse(t testing.TB, files ...string) result {
 	return r
 }
 
+// memory analyses a file that is none.
+func memory(t testing.TB, file []byte) result {
+	t.Helper()
+	var r result
+	c, err := Read(context.Background(), []string{"-"}, Options{
+		Stdin: bytes.NewReader(file), Message: func(m *Message) { r.messages = append(r.messages, m) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Capture = c
+	return r
+}
+
 // of analyses frames of one link layer.
 func of(t testing.TB, link int, shots ...shot) result {
 	t.Helper()
-	return analyse(t, write(t, pcapFile(binary.LittleEndian, magicNano, link, shots))...)
+	return memory(t, pcapFile(binary.LittleEndian, magicNano, link, shots))
 }
 
 // timed gives frames times 20 ms apart.

@@ -66,7 +66,7 @@ func (a *analyser) lookUp(e *entry) {
 			continue
 		}
 		if d.to != nil {
-			a.keepOrigins(e)
+			a.keepOrigins(e, to.At)
 		}
 		d.to, news = to, true
 	}
@@ -93,16 +93,16 @@ func (e *entry) announce() {
 // origins are what announced the receiver's and the sender's address of a stream.
 type origins struct{ receiver, sender *Announcement }
 
-// keepOrigins writes down what announced the streams so far, before another announcement of the same addresses takes its
-// place: the next call between the same ports.
-func (a *analyser) keepOrigins(e *entry) {
+// keepOrigins writes down what announced the streams that began before that time, when another announcement of the same
+// addresses takes the place: that of the next call between the same ports.
+func (a *analyser) keepOrigins(e *entry, at int64) {
 	for dir := range e.dirs {
 		d := &e.dirs[dir]
 		if d.media == nil {
 			continue
 		}
 		for s := range d.media.Streams() {
-			if _, ok := a.origins[s]; !ok {
+			if _, ok := a.origins[s]; !ok && s.First() < at {
 				if a.origins == nil {
 					a.origins = map[*media.Stream]origins{}
 				}
@@ -139,7 +139,8 @@ func (a *analyser) otherDatagram(e *entry, dir int, p *packet) {
 		}
 		return
 	}
-	if e.dirs[dir].packets == 1 || e.epoch != a.announced.epoch && e.dirs[dir].packets&15 == 0 {
+	// Of the flows that speak something else altogether there may be very many.
+	if n := e.dirs[dir].packets; n <= 4 || n&15 == 0 || e.dirs[0].media != nil || e.dirs[1].media != nil {
 		a.lookUp(e)
 	}
 	if to := e.dirs[dir].to; to != nil && to.Kind == KindImage {

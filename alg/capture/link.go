@@ -9,8 +9,10 @@ import (
 const (
 	linkNull     = 0
 	linkEthernet = 1
+	linkPPP      = 9
 	linkRawBSD   = 12 // DLT_RAW as some systems have it
 	linkRawOpen  = 14
+	linkPPPHDLC  = 50
 	linkRaw      = 101
 	linkLoop     = 108
 	linkSLL      = 113

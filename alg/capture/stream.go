@@ -179,17 +179,20 @@ func (a *analyser) tpktFrame(e *entry, dir, n int, at int64) int {
 	b := h.buf[n:]
 	if h.broken {
 		// Go on where a segment begins with a TPKT: most stacks write one at a time.
-		i := len(b)
+		i, v := len(b), no
 		for _, m := range h.marks {
 			if off := int(m.off - h.off); off >= n && off < len(h.buf) {
 				q931, other := startsTPKT(h.buf[off:])
-				if q931 == yes || e.kind == speaksH245 && other == yes {
+				if v = q931; e.kind == speaksH245 {
+					v = max(q931, other)
+				}
+				if v != no {
 					i = off - n
 					break
 				}
 			}
 		}
-		if i > 0 {
+		if i > 0 || v == maybe {
 			return i
 		}
 		h.broken, h.tpkt = false, h323.Framer{}

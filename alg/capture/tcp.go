@@ -105,7 +105,7 @@ func (a *analyser) segment(e *entry, dir int, p *packet) {
 	h := &c.halves[dir]
 	if p.size > 0 {
 		if !h.synced {
-			h.synced, h.next = true, seq // the capture began in the middle
+			h.synced, h.next, h.broken = true, seq, true // the capture began in the middle
 		}
 		a.place(e, dir, p, seq)
 	}
@@ -154,7 +154,6 @@ func (a *analyser) reopen(e *entry, dir int, p *packet) *conn {
 		e.settle()
 	}
 	*e = entry{key: e.key, first: p.at, last: p.at, opener: uint8(dir), epoch: a.announced.epoch - 1}
-	e.dirs[dir] = direction{packets: 1, octets: uint64(p.size)}
 	return nil
 }
 
@@ -193,8 +192,39 @@ func (a *analyser) keepAhead(e *entry, dir int, p *packet, seq uint32) {
 	h.ahead = slices.Insert(h.ahead, i, ahead{seq, slices.Clone(p.payload), p.at, p.frame})
 	h.octets += len(p.payload)
 	a.tcp.buffered += len(p.payload)
-	if len(h.ahead) > maxAhead || h.octets > maxAheadOctets || a.tcp.buffered > a.limits.Buffered {
+	if len(h.ahead) > maxAhead || h.octets > maxAheadOctets {
 		a.bridge(e, dir)
+	}
+	a.relieve()
+}
+
+// relieve gives up octets that wait when too many do: those of connections that are idle, and if that is not enough all.
+func (a *analyser) relieve() {
+	if a.tcp.buffered <= a.limits.Buffered {
+		return
+	}
+	for _, idle := range []int64{idleTime / 6, 0} {
+		for _, e := range a.entries {
+			if e.conn != nil && a.now-e.last >= idle {
+				for i := range e.conn.halves {
+					a.giveUp(&e.conn.halves[i])
+				}
+			}
+		}
+		if a.tcp.buffered <= a.limits.Buffered*7/8 {
+			return
+		}
+	}
+}
+
+// giveUp forgets what waits in one direction.
+func (a *analyser) giveUp(h *half) {
+	if n := len(h.buf) + h.octets; n > 0 {
+		a.tcp.given += uint64(n)
+		a.tcp.buffered -= h.octets
+		h.off += int64(len(h.buf))
+		a.reset(h)
+		h.buf, h.ahead, h.octets, h.broken = nil, nil, 0, true
 	}
 }
 
@@ -271,6 +301,7 @@ func (a *analyser) extend(e *entry, dir int, data []byte, at int64, frame int) {
 		h.broken, h.sip, h.tpkt = true, sip.Framer{}, h323.Framer{}
 	}
 	h.consume(a, n)
+	a.relieve()
 }
 
 // consume takes n octets off the front.

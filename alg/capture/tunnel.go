@@ -30,6 +30,12 @@ func (p *peeler) link(kind int, b []byte) (inner []byte, ok bool) {
 	if kind < 0 || kind >= len(layers.LinkTypeMetadata) {
 		return nil, false
 	}
+	if kind == linkPPP || kind == linkPPPHDLC {
+		if len(b) > 2 && b[0] == 0xff && b[1] == 3 { // address and control of HDLC (RFC 1662 3.1), which gopacket does not expect
+			b = b[2:]
+		}
+		return p.network(layers.LayerTypePPP, b)
+	}
 	return p.network(layers.LinkType(kind).LayerType(), b)
 }
 
@@ -100,7 +106,8 @@ func (d *decoder) tunnelled(port uint16, b []byte, size, depth int) bool {
 
 func (p *peeler) vxlanFrame(b []byte) (inner []byte) {
 	defer p.recovered(&inner)
-	if len(b) < 8 || b[0]&0x08 == 0 { // RFC 7348 5: the I flag must be set
+	// RFC 7348 5: the I flag is set, what is reserved is not. The first bit is that of the group policy extension.
+	if len(b) < 8 || b[0]&0x7f != 0x08 || b[7] != 0 {
 		return nil
 	}
 	if p.vxlan.DecodeFromBytes(b, gopacket.NilDecodeFeedback) != nil {

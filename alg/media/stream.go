@@ -126,6 +126,9 @@ func (s *Stream) Valid() bool { return s.flow.announced || s.seq.received+s.seq.
 // Packets is how many packets arrived, duplicates included.
 func (s *Stream) Packets() uint64 { return s.packets }
 
+// First is when the first packet arrived.
+func (s *Stream) First() int64 { return s.first }
+
 func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
 	s.seq.start(h.Sequence)
 	s.firstSeq, s.first, s.last = h.Sequence, at, at
