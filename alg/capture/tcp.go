@@ -166,10 +166,11 @@ func (a *analyser) place(e *entry, dir int, p *packet, seq uint32) {
 		a.keepAhead(e, dir, p, seq)
 		return
 	case d < 0:
-		if int64(-d) >= int64(len(data)) {
+		again := -int64(d)
+		if again >= int64(len(data)) {
 			return // sent again
 		}
-		data = data[-d:]
+		data = data[again:]
 	}
 	a.extend(e, dir, data, p.at, p.frame)
 	if e.conn != nil && p.cut() {
