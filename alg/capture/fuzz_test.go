@@ -46,7 +46,7 @@ func fileSeeds(f *testing.F) [][]byte {
 		if err != nil {
 			f.Fatal(err)
 		}
-		seeds = append(seeds, b[:min(len(b), 16<<10)])
+		seeds = append(seeds, b[:min(len(b), 3<<10)])
 	}
 	return seeds
 }
