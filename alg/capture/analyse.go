@@ -91,6 +91,7 @@ type analyser struct {
 	full    uint64 // packets of conversations for which there was no room
 	evicted uint64 // conversations that made room
 	sweepAt int64  // no use in looking for idle ones before
+	half    bool   // it takes media alone, of the second half of a file
 }
 
 func newAnalyser(l Limits) *analyser {
@@ -239,11 +240,7 @@ func (a *analyser) finish() {
 	for _, e := range a.entries {
 		list = append(list, e)
 	}
-	// Maps have no order, but what is reported has one.
-	slices.SortFunc(list, func(x, y *entry) int {
-		return cmp.Or(cmp.Compare(x.first, y.first), cmp.Compare(x.key.a.hi, y.key.a.hi), cmp.Compare(x.key.a.lo, y.key.a.lo), cmp.Compare(x.key.ap, y.key.ap),
-			cmp.Compare(x.key.b.hi, y.key.b.hi), cmp.Compare(x.key.b.lo, y.key.b.lo), cmp.Compare(x.key.bp, y.key.bp), cmp.Compare(x.key.proto, y.key.proto))
-	})
+	slices.SortFunc(list, compareEntries) // maps have no order, but what is reported has one
 	for _, e := range list {
 		a.closeConn(e)
 	}
@@ -254,4 +251,11 @@ func (a *analyser) finish() {
 		}
 	}
 	a.icmp.settle(a)
+}
+
+// compareEntries orders entries by time, and by their addresses where that does not tell.
+func compareEntries(x, y *entry) int {
+	k, l := &x.key, &y.key
+	return cmp.Or(cmp.Compare(x.first, y.first), cmp.Compare(k.a.hi, l.a.hi), cmp.Compare(k.a.lo, l.a.lo), cmp.Compare(k.ap, l.ap),
+		cmp.Compare(k.b.hi, l.b.hi), cmp.Compare(k.b.lo, l.b.lo), cmp.Compare(k.bp, l.bp), cmp.Compare(k.proto, l.proto))
 }

@@ -28,6 +28,16 @@ type Announcement struct {
 	From    netip.AddrPort // who sent the message
 	Formats []media.Format
 	Mode    string // sendrecv, sendonly, recvonly or inactive (RFC 8866 6.7); empty where SDP says nothing of it
+
+	prev *Announcement // of the same address, kept while the messages of a file's second half are read
+}
+
+// before returns the announcement of the same address that was the latest at that time, or else the oldest.
+func (a *Announcement) before(at int64) *Announcement {
+	for a != nil && a.prev != nil && a.At > at {
+		a = a.prev
+	}
+	return a
 }
 
 // maxAnnounced is how many addresses are kept in each of two generations: one more call makes the oldest be forgotten.
@@ -38,6 +48,7 @@ const maxAnnounced = 1 << 16
 type announced struct {
 	now, old map[endpoint]*Announcement
 	epoch    uint32 // counts announcements, so that flows know when to look again
+	chained  bool   // announcements keep those before them
 	lost     uint64
 }
 
@@ -53,7 +64,11 @@ func (t *announced) add(a *Announcement) {
 		return
 	}
 	t.epoch++
-	t.put(endpointOf(a.Addr), a)
+	key := endpointOf(a.Addr)
+	if t.chained {
+		a.prev = t.get(key)
+	}
+	t.put(key, a)
 }
 
 func (t *announced) put(key endpoint, a *Announcement) {

@@ -83,30 +83,31 @@ func (b *blocks) failed() error {
 	return b.err
 }
 
-// decompress looks at the first octets of src and returns a reader of what is in it. done releases what it holds.
-func decompress(src io.Reader) (r io.Reader, done func(), err error) {
+// decompress looks at the first octets of src and returns a reader of what is in it, and whether that is something else than
+// src has. done releases what it holds.
+func decompress(src io.Reader) (r io.Reader, packed bool, done func(), err error) {
 	done = func() {}
 	var magic [4]byte
 	n, err := io.ReadFull(src, magic[:])
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, done, err
+		return nil, false, done, err
 	}
 	r = io.MultiReader(&prefix{magic[:n]}, src)
 	switch {
 	case magic[0] == 0x1f && magic[1] == 0x8b: // RFC 1952 2.3.1
 		z, err := gzip.NewReader(bufio.NewReaderSize(r, 64<<10))
 		if err != nil {
-			return nil, done, fmt.Errorf("gzip: %w", err)
+			return nil, false, done, fmt.Errorf("gzip: %w", err)
 		}
-		return z, done, nil
+		return z, true, done, nil
 	case magic == [4]byte{0x28, 0xb5, 0x2f, 0xfd}: // RFC 8878 3.1.1
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
 		if err != nil {
-			return nil, done, fmt.Errorf("zstd: %w", err)
+			return nil, false, done, fmt.Errorf("zstd: %w", err)
 		}
-		return z, z.Close, nil
+		return z, true, z.Close, nil
 	}
-	return r, done, nil
+	return r, false, done, nil
 }
 
 // prefix is the octets that were looked at.

@@ -20,7 +20,7 @@ func (a *analyser) datagram(e *entry, dir int, p *packet) {
 		if n := d.packets; n&63 == 0 || n&(n-1) == 0 {
 			a.lookUp(e)
 		}
-		if d.media == nil && !a.openMedia(e, dir, b) {
+		if d.media == nil && !a.openMedia(e, dir) {
 			return
 		}
 		kind, s := d.media.Add(p.at, p.dscp, b, p.size)
@@ -34,18 +34,26 @@ func (a *analyser) datagram(e *entry, dir int, p *packet) {
 			return
 		}
 	}
-	if len(b) == 0 {
+	if a.half {
+		e.dirs[dir].packets--
+		e.dirs[dir].octets -= uint64(p.size)
+		a.decoder.later()
 		return
 	}
-	a.otherDatagram(e, dir, p)
+	if len(b) > 0 {
+		a.otherDatagram(e, dir, p)
+	}
 }
 
 // openMedia begins an account of media. It returns false if there is no room.
-func (a *analyser) openMedia(e *entry, dir int, b []byte) bool {
+func (a *analyser) openMedia(e *entry, dir int) bool {
 	d := &e.dirs[dir]
 	d.media = a.table.Flow(e.end(dir), e.end(1-dir))
 	if d.media == nil {
 		return false
+	}
+	if a.half {
+		return true
 	}
 	a.lookUp(e)
 	e.announce()
@@ -65,7 +73,7 @@ func (a *analyser) lookUp(e *entry) {
 		if to == nil || to == d.to || to.Kind == KindH245 || to.At > e.last { // a later call's is none of this one's
 			continue
 		}
-		if d.to != nil {
+		if d.to != nil && to.prev == nil {
 			a.keepOrigins(e, to.At)
 		}
 		d.to, news = to, true
@@ -108,6 +116,30 @@ func (a *analyser) keepOrigins(e *entry, at int64) {
 				}
 				a.origins[s] = origins{d.to, e.dirs[1-dir].to}
 			}
+		}
+	}
+}
+
+// placeOrigins is keepOrigins for streams that were only seen after all messages were: the second half of a file.
+func (a *analyser) placeOrigins(e *entry) {
+	for dir := range e.dirs {
+		d := &e.dirs[dir]
+		to, from := d.to, e.dirs[1-dir].to
+		if d.media == nil || (to == nil || to.prev == nil) && (from == nil || from.prev == nil) {
+			continue
+		}
+		for s := range d.media.Streams() {
+			if a.origins == nil {
+				a.origins = map[*media.Stream]origins{}
+			}
+			by := a.origins[s]
+			if by.receiver == nil {
+				by.receiver = to.before(s.First())
+			}
+			if by.sender == nil {
+				by.sender = from.before(s.First())
+			}
+			a.origins[s] = by
 		}
 	}
 }
@@ -225,6 +257,7 @@ func (a *analyser) settleMedia(e *entry) {
 	if ann != nil && e.flow.Parent == 0 {
 		e.flow.Parent = ann.Flow
 	}
+	a.placeOrigins(e)
 	e.flow.to = [2]*Announcement{e.dirs[e.opener].to, e.dirs[1-e.opener].to}
 }
 

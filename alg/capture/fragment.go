@@ -47,6 +47,10 @@ type piece struct {
 
 // fragment takes a fragment: b as captured, size octets on the wire, off octets into the packet.
 func (d *decoder) fragment(key fragmentKey, b []byte, size, off int, more bool, depth int) {
+	if d.later != nil {
+		d.later()
+		return
+	}
 	f := &d.fragments
 	f.expire(d)
 	q := f.partial[key]

@@ -47,6 +47,8 @@ type decoder struct {
 	fragments fragments
 	peel      peeler
 
+	later func() // set by whoever leaves fragments to somebody else
+
 	// What could not be decoded.
 	unknown   map[int]uint64 // frames, by link-layer header type
 	malformed uint64         // packets whose headers contradict their length

@@ -165,6 +165,7 @@ func (r *Reader) section(head []byte) bool {
 // all.
 func (r *Reader) packet(f *Frame, kind uint32, b []byte, cut bool) bool {
 	var id, hi, lo, n, size uint32
+	r.dataOff = 28
 	switch kind {
 	case blockEnhanced:
 		if len(b) < 20 {
@@ -192,6 +193,7 @@ func (r *Reader) packet(f *Frame, kind uint32, b []byte, cut bool) bool {
 			r.damage(f.Off, "a packet block of %d octets", len(b)+12)
 			return false
 		}
+		r.dataOff = 12
 		size = r.u32(b)
 		n, b = size, b[4:]
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"nofixup/alg/media"
 )
@@ -21,8 +22,12 @@ type Options struct {
 	RTP func(s *media.Stream, at int64, packet []byte)
 	// Progress is called now and then; nil means never.
 	Progress func(Progress)
+	// OneCore keeps large files from being read in two halves at once. With RTP set they never are.
+	OneCore bool
 	// Stdin is what the file name "-" stands for; nil means os.Stdin.
 	Stdin io.Reader
+
+	splitLen int64 // for tests: from what length on a file is read in two halves
 }
 
 // Progress is how far reading has come.
@@ -165,7 +170,7 @@ func (r *run) firstTime(name string) int64 {
 		return 0
 	}
 	defer f.Close()
-	src, done, err := decompress(f)
+	src, _, done, err := decompress(f)
 	if err != nil {
 		return 0
 	}
@@ -196,7 +201,7 @@ func (r *run) file(name string) error {
 		raw = f
 	}
 	counted := &counter{src: raw}
-	src, done, err := decompress(counted)
+	src, packed, done, err := decompress(counted)
 	if err != nil {
 		r.unreadable(fmt.Errorf("%s: %w", name, err))
 		return nil
@@ -207,8 +212,20 @@ func (r *run) file(name string) error {
 		r.unreadable(err)
 		return nil
 	}
-	err = r.frames(in, counted)
-	r.done += counted.n
+	var back *second
+	if f, ok := raw.(*os.File); ok && !packed && !r.options.OneCore && r.options.RTP == nil {
+		if back = r.split(f, in); back != nil {
+			counted.ahead = &back.read
+		}
+	}
+	file := File{Name: in.Name}
+	err = r.frames(in, counted, &file)
+	if back != nil && err == nil {
+		err = r.join(in, back, counted, &file)
+	}
+	back.stop()
+	r.add(in, &file)
+	r.done += counted.read()
 	c := r.capture
 	c.Damaged += in.Damaged
 	c.Damages = append(c.Damages, in.Damages[:min(len(in.Damages), maxDamages-len(c.Damages))]...)
@@ -223,10 +240,9 @@ func (r *run) unreadable(err error) {
 	r.capture.Left.UnreadableFiles = append(r.capture.Left.UnreadableFiles, err.Error())
 }
 
-// frames analyses the packets of one file.
-func (r *run) frames(in *Reader, counted *counter) error {
-	file := File{Name: in.Name}
-	a, c := r.analyser, r.capture
+// frames analyses the packets of a file, as far as the reader goes.
+func (r *run) frames(in *Reader, counted *counter, file *File) error {
+	a := r.analyser
 	var f Frame
 	for in.Next(&f) {
 		a.decoder.frame(&f, r.base+f.Number)
@@ -235,14 +251,24 @@ func (r *run) frames(in *Reader, counted *counter) error {
 				return err
 			}
 			if r.options.Progress != nil {
-				r.options.Progress(Progress{r.done + counted.n, r.total, int64(r.base + f.Number)})
+				r.options.Progress(Progress{r.done + counted.read(), r.total, int64(r.base + f.Number)})
 			}
 		}
-		if file.First == 0 || f.At < file.First {
-			file.First = f.At
-		}
-		file.Last = max(file.Last, f.At)
+		file.time(f.At)
 	}
+	return r.ctx.Err()
+}
+
+func (f *File) time(at int64) {
+	if f.First == 0 || at < f.First {
+		f.First = at
+	}
+	f.Last = max(f.Last, at)
+}
+
+// add puts a file that was read into the result.
+func (r *run) add(in *Reader, file *File) {
+	c := r.capture
 	file.Packets, file.Dropped = in.n, in.Dropped
 	if c.Last > 0 && file.First < c.Last {
 		c.Left.Unordered = true
@@ -253,8 +279,7 @@ func (r *run) frames(in *Reader, counted *counter) error {
 	c.Last = max(c.Last, file.Last)
 	c.Packets += file.Packets
 	r.base += file.Packets
-	c.Files = append(c.Files, file)
-	return r.ctx.Err()
+	c.Files = append(c.Files, *file)
 }
 
 // collect makes the result.
@@ -292,8 +317,16 @@ func (r *run) collect() {
 
 // counter counts what is read of a file, for the progress.
 type counter struct {
-	src io.Reader
-	n   int64
+	src   io.Reader
+	n     int64
+	ahead *atomic.Int64 // read of the second half, nil if there is none
+}
+
+func (c *counter) read() int64 {
+	if c.ahead == nil {
+		return c.n
+	}
+	return c.n + c.ahead.Load()
 }
 
 func (c *counter) Read(b []byte) (int, error) {

@@ -46,6 +46,8 @@ type Reader struct {
 	n      int
 	last   int64 // time of the last packet
 	end    int64 // position at which to stop, 0 for the end of the file
+	kept   bool  // first is the next packet
+	first  Frame
 
 	// pcap
 	link    int
@@ -53,8 +55,9 @@ type Reader struct {
 	recHead int   // octets of a record header
 
 	// pcapng
-	ifaces []iface
-	stats  map[int]uint64
+	ifaces  []iface
+	stats   map[int]uint64
+	dataOff int64 // octets of the last packet's block before its own
 }
 
 // The magic numbers of the formats, as the writing machine would read them.
@@ -116,6 +119,10 @@ func newReader(name string, src io.Reader, buf []byte) (*Reader, error) {
 
 // Next reads the next packet into f. It returns false at the end of the file.
 func (r *Reader) Next(f *Frame) bool {
+	if r.kept {
+		*f, r.kept = r.first, false
+		return true
+	}
 	if r.end > 0 && r.b.pos() >= r.end {
 		return false
 	}
@@ -123,6 +130,13 @@ func (r *Reader) Next(f *Frame) bool {
 		return r.nextBlock(f)
 	}
 	return r.nextRecord(f)
+}
+
+// keepFirst reads the first packet, so that what describes the packets is known, and keeps it for Next. It returns false if
+// there is none.
+func (r *Reader) keepFirst() bool {
+	r.kept = r.Next(&r.first)
+	return r.kept
 }
 
 func (r *Reader) damage(off int64, format string, args ...any) {
