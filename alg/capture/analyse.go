@@ -32,19 +32,40 @@ type flowKey struct {
 	proto  uint32
 }
 
-// entry is what is kept of every conversation, recognised or not. There may be very many.
+// cacheLen is how many entries are found without a look into the map: a power of two, several times the calls that a
+// capture usually has at once.
+const cacheLen = 1 << 13
+
+// slot is where an entry stands in the cache. Whoever makes many fall together only gets the speed of the map.
+func (k *flowKey) slot() uint64 {
+	h := (k.a.lo ^ k.a.hi) * 0x9e3779b97f4a7c15
+	h ^= (k.b.lo ^ k.b.hi ^ uint64(k.ap)<<48 ^ uint64(k.bp)<<32) * 0xff51afd7ed558ccd
+	return h >> (64 - 13)
+}
+
+// is compares two keys. The compiler would call a function for so long a structure.
+func (k *flowKey) is(l *flowKey) bool {
+	return k.a.lo == l.a.lo && k.b.lo == l.b.lo && k.ap == l.ap && k.bp == l.bp && k.proto == l.proto && k.a.hi == l.a.hi && k.b.hi == l.b.hi
+}
+
+// entry is what is kept of every conversation, recognised or not. There may be very many, and of each the fields that every
+// packet needs share two lines of a processor's cache.
 type entry struct {
-	key         flowKey
-	first, last int64
-	dirs        [2]direction // from a to b, from b to a
-	flow        *Flow        // once something was recognised
-	conn        *conn        // of TCP, until it is known to be something else
-	kind        kind
-	opener      uint8 // the direction of the client
-	goodSums    uint32
-	badSums     uint32
-	done        bool // TCP: nothing will be recognised any more
-	epoch       uint32
+	key    flowKey
+	last   int64
+	kind   kind
+	opener uint8 // the direction of the client
+	done   bool  // TCP: nothing will be recognised any more
+	epoch  uint32
+	first  int64
+
+	dirs [2]direction // from a to b, from b to a
+
+	flow     *Flow // once something was recognised
+	conn     *conn // of TCP, until it is known to be something else
+	goodSums uint32
+	badSums  uint32
+	_        [40]byte // to a multiple of a cache line
 }
 
 type direction struct {
@@ -76,6 +97,7 @@ type analyser struct {
 
 	decoder   decoder
 	entries   map[flowKey]*entry
+	cache     [cacheLen]*entry
 	flows     []*Flow
 	table     media.Table
 	announced announced
@@ -121,11 +143,15 @@ func (a *analyser) take(p *packet) {
 	if p.dst.less(p.src) || p.dst == p.src && p.dport < p.sport {
 		key, dir = flowKey{p.dst, p.src, p.dport, p.sport, uint32(p.proto)}, 1
 	}
-	e := a.entries[key]
-	if e == nil {
-		if e = a.open(key, p, dir); e == nil {
-			return
+	slot := &a.cache[key.slot()]
+	e := *slot
+	if e == nil || !e.key.is(&key) {
+		if e = a.entries[key]; e == nil {
+			if e = a.open(key, p, dir); e == nil {
+				return
+			}
 		}
+		*slot = e
 	}
 	if p.proto == protoTCP {
 		a.segment(e, dir, p) // may find that it is the first one of another connection
@@ -203,6 +229,9 @@ func (a *analyser) drop(key flowKey, e *entry) {
 	}
 	a.release(e)
 	delete(a.entries, key)
+	if slot := &a.cache[key.slot()]; *slot == e {
+		*slot = nil
+	}
 	a.evicted++
 }
 

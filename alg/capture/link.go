@@ -56,7 +56,8 @@ type decoder struct {
 
 // frame decodes one frame. number is its number over all files.
 func (d *decoder) frame(f *Frame, number int) {
-	d.p = packet{at: f.At, frame: number}
+	// Everything else in it is set on the way to whoever takes it.
+	d.p.at, d.p.frame, d.p.frames, d.p.tunnel = f.At, number, nil, false
 	b, size := f.Data, f.Size
 	switch f.Link {
 	case linkEthernet:

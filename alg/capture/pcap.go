@@ -38,7 +38,12 @@ func (r *Reader) nextRecord(f *Frame) bool {
 			continue
 		}
 		f.Off = r.b.pos()
-		data := r.b.peek(r.recHead + int(n))[r.recHead:]
+		var data []byte
+		if end := r.b.r + r.recHead + int(n); end <= r.b.w {
+			data = r.b.buf[r.b.r+r.recHead : end]
+		} else {
+			data = r.b.peek(r.recHead + int(n))[r.recHead:]
+		}
 		if len(data) < int(n) {
 			if i := r.find(data); i >= 0 {
 				r.b.r += r.recHead + i

@@ -73,8 +73,11 @@ func (a *analyser) detect(e *entry, b []byte) bool {
 		a.recognise(e, speaksCall).TCP = &TCPState{}
 		return true
 	case tls == yes:
-		a.recognise(e, speaksTLS).TCP = &TCPState{}
-		*e.flow.TCP = e.conn.state
+		// On other ports it is the web, of which there is more than of anything else.
+		if secure(e.key.ap) || secure(e.key.bp) {
+			a.recognise(e, speaksTLS).TCP = &TCPState{}
+			*e.flow.TCP = e.conn.state
+		}
 		e.done = true
 		a.release(e)
 		return false
@@ -92,6 +95,10 @@ func (a *analyser) detect(e *entry, b []byte) bool {
 	}
 	return true
 }
+
+// secure says whether a port is one of SIP, which some boxes and servers use for TLS as well, of SIP over TLS (RFC 3261 18),
+// or of H.323 over TLS (h323callsigalt).
+func secure(port uint16) bool { return port == 5060 || port == 5061 || port == 1300 }
 
 // h245Of returns what announced one end of a connection for H.245.
 func (a *analyser) h245Of(e *entry) *Announcement {

@@ -232,6 +232,17 @@ func TestTCPOthers(t *testing.T) {
 	}
 }
 
+// The web is no SIP, and is not kept.
+func TestTLSElsewhere(t *testing.T) {
+	hello := slices.Concat([]byte{22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3}, make([]byte, 194))
+	server := netip.AddrPortFrom(bob.Addr(), 443)
+	client := netip.AddrPortFrom(alice.Addr(), 50000)
+	r := of(t, 1, timed(tcpFrame(t, client, server, 0, 0, "S", nil), tcpFrame(t, client, server, 1, 1, "A", hello), tcpFrame(t, client, server, 300, 1, "A", hello))...)
+	if len(r.Flows) != 0 {
+		t.Errorf("%+v", r.Flows[0])
+	}
+}
+
 // Streams that wait for what never comes are bounded.
 func TestTCPBounded(t *testing.T) {
 	a := newAnalyser(Limits{Buffered: 1 << 20})

@@ -40,10 +40,11 @@ type Table struct {
 
 // Flow is one direction between two transport addresses.
 type Flow struct {
+	last *Stream // that the last packet belonged to; first, since every packet needs it
+
 	Src, Dst netip.AddrPort
 
 	table       *Table
-	last        *Stream // that the last packet belonged to
 	streams     *Stream
 	n           int // streams
 	formats     []Format
