@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 
@@ -161,7 +162,7 @@ func (a *analyser) otherDatagram(e *entry, dir int, p *packet) {
 		a.stunMessage(e, dir, p)
 		return
 	}
-	if p.sport == portRAS || p.dport == portRAS || p.dport == portRASDiscovery || e.kind == speaksRAS {
+	if p.sport == portRAS || p.dport == portRAS || p.dport == portRASDiscovery || e.kind == speaksRAS || bytes.Contains(b[:min(len(b), 32)], h225ID) {
 		pdu := &a.parse.pdu
 		if pdu.ParseRAS(b); e.kind == speaksRAS || pdu.Message.RAS() && len(pdu.Notes) == 0 {
 			if e.kind != speaksRAS {
@@ -181,6 +182,10 @@ func (a *analyser) otherDatagram(e *entry, dir int, p *packet) {
 		a.faxDatagram(e, dir, p, to)
 	}
 }
+
+// h225ID is the protocolIdentifier of H.225.0 without its version, {itu-t recommendation h 2250 version}, as requests to
+// find a gatekeeper and to register have it in front: RAS is known by it on other ports.
+var h225ID = []byte{0, 8, 0x91, 0x4a, 0}
 
 // Ports of RAS (H.225.0 Annex D): unicast, and multicast discovery.
 const (

@@ -119,7 +119,9 @@ func (a *analyser) emitDatagram(e *entry, dir int, p *packet) {
 // understand finds out which call a message belongs to and what it announces.
 func (a *analyser) understand(m *Message) {
 	for tag := range wire.Tags(m.Raw) {
-		m.Probes = append(m.Probes, tag)
+		if !slices.Contains(m.Probes, tag) {
+			m.Probes = append(m.Probes, tag)
+		}
 	}
 	if m.Proto == alg.ProtoSIP {
 		s := &a.parse.sip

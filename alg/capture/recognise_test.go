@@ -229,8 +229,23 @@ func TestProbeTags(t *testing.T) {
 	tag := wire.Tag{Token: wire.Token{1, 2, 3}, Number: 77}
 	m := sipMessage("OPTIONS sip:"+tag.String()+"@b SIP/2.0", tag.String()+"@a", netip.AddrPort{})
 	r := of(t, 1, timed(udpFrame(t, alice, bob, m))...)
-	if len(r.messages) != 1 || len(r.messages[0].Probes) == 0 || r.messages[0].Probes[0] != tag {
+	if len(r.messages) != 1 || !slices.Equal(r.messages[0].Probes, []Probe{tag}) {
 		t.Errorf("%v", r.messages)
+	}
+}
+
+// RAS is known on its port, and elsewhere by how it begins.
+func TestRAS(t *testing.T) {
+	request, _, err := h323.RASMessage{Body: h323.GatekeeperRequest{RASAddress: alice}}.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range []uint16{1719, 1718, 15060} {
+		server := netip.AddrPortFrom(bob.Addr(), port)
+		r := of(t, 1, timed(udpFrame(t, alice, server, request), udpFrame(t, server, alice, request))...)
+		if len(r.messages) != 2 || r.messages[0].Proto != "ras" || !bytes.Equal(r.messages[0].Raw, request) {
+			t.Errorf("port %d: %v", port, r.messages)
+		}
 	}
 }
 

@@ -244,7 +244,9 @@ func (a *analyser) bridge(e *entry, dir int) {
 func (a *analyser) gap(e *entry, dir, missing int) {
 	c := e.conn
 	h := &c.halves[dir]
-	a.tcp.gaps++
+	if e.flow != nil {
+		a.tcp.gaps++
+	}
 	c.state.Gaps++
 	if missing > 0 {
 		c.state.Missing += uint64(missing)
