@@ -32,20 +32,25 @@ type flowKey struct {
 	proto  uint32
 }
 
-// cacheLen is how many entries are found without a look into the map: a power of two, several times the calls that a
-// capture usually has at once.
-const cacheLen = 1 << 13
+// cacheLen is how many entries are found without a look into the map: many times the calls that a capture usually has at
+// once, so that few share a place.
+const (
+	cacheBits = 15
+	cacheLen  = 1 << cacheBits
+)
 
-// slot is where an entry stands in the cache. Whoever makes many fall together only gets the speed of the map.
-func (k *flowKey) slot() uint64 {
-	h := (k.a.lo ^ k.a.hi) * 0x9e3779b97f4a7c15
-	h ^= (k.b.lo ^ k.b.hi ^ uint64(k.ap)<<48 ^ uint64(k.bp)<<32) * 0xff51afd7ed558ccd
-	return h >> (64 - 13)
+// slotOf is where an entry stands in the cache, the same for both directions. Whoever makes many fall together only gets
+// the speed of the map.
+func slotOf(src, dst addr, sport, dport uint16) uint64 {
+	const odd = 0x9e3779b97f4a7c15
+	h := (src.lo^src.hi^uint64(sport)<<40)*odd + (dst.lo^dst.hi^uint64(dport)<<40)*odd
+	h ^= h >> 32
+	return h * odd >> (64 - cacheBits)
 }
 
-// is compares two keys. The compiler would call a function for so long a structure.
-func (k *flowKey) is(l *flowKey) bool {
-	return k.a.lo == l.a.lo && k.b.lo == l.b.lo && k.ap == l.ap && k.bp == l.bp && k.proto == l.proto && k.a.hi == l.a.hi && k.b.hi == l.b.hi
+// is says whether the key has these addresses in this order.
+func (k *flowKey) is(a, b addr, ap, bp uint16, proto uint8) bool {
+	return k.a.lo == a.lo && k.b.lo == b.lo && k.ap == ap && k.bp == bp && k.proto == uint32(proto) && k.a.hi == a.hi && k.b.hi == b.hi
 }
 
 // entry is what is kept of every conversation, recognised or not. There may be very many, and of each the fields that every
@@ -65,11 +70,12 @@ type entry struct {
 	conn     *conn // of TCP, until it is known to be something else
 	goodSums uint32
 	badSums  uint32
-	_        [40]byte // to a multiple of a cache line
+	_        [24]byte // to a multiple of a cache line
 }
 
 type direction struct {
 	packets, octets uint64
+	stream          *media.Stream // that the last packet of RTP belonged to
 	media           *media.Flow
 	to              *Announcement // of the end that it goes to
 }
@@ -138,18 +144,15 @@ func (a *analyser) take(p *packet) {
 		a.icmpError(p)
 		return
 	}
-	key := flowKey{p.src, p.dst, p.sport, p.dport, uint32(p.proto)}
-	dir := 0
-	if p.dst.less(p.src) || p.dst == p.src && p.dport < p.sport {
-		key, dir = flowKey{p.dst, p.src, p.dport, p.sport, uint32(p.proto)}, 1
-	}
-	slot := &a.cache[key.slot()]
-	e := *slot
-	if e == nil || !e.key.is(&key) {
-		if e = a.entries[key]; e == nil {
-			if e = a.open(key, p, dir); e == nil {
-				return
-			}
+	slot := &a.cache[slotOf(p.src, p.dst, p.sport, p.dport)]
+	e, dir := *slot, 0
+	switch {
+	case e != nil && e.key.is(p.src, p.dst, p.sport, p.dport, p.proto):
+	case e != nil && e.key.is(p.dst, p.src, p.dport, p.sport, p.proto):
+		dir = 1
+	default:
+		if e, dir = a.find(p); e == nil {
+			return
 		}
 		*slot = e
 	}
@@ -160,6 +163,18 @@ func (a *analyser) take(p *packet) {
 	}
 	e.count(dir, p)
 	a.datagram(e, dir, p)
+}
+
+// find returns the entry of a packet, and the packet's direction; nil if there is no room for it.
+func (a *analyser) find(p *packet) (e *entry, dir int) {
+	key := flowKey{p.src, p.dst, p.sport, p.dport, uint32(p.proto)}
+	if p.dst.less(p.src) || p.dst == p.src && p.dport < p.sport {
+		key, dir = flowKey{p.dst, p.src, p.dport, p.sport, uint32(p.proto)}, 1
+	}
+	if e = a.entries[key]; e == nil {
+		e = a.open(key, p, dir)
+	}
+	return e, dir
 }
 
 func (e *entry) count(dir int, p *packet) {
@@ -229,7 +244,7 @@ func (a *analyser) drop(key flowKey, e *entry) {
 	}
 	a.release(e)
 	delete(a.entries, key)
-	if slot := &a.cache[key.slot()]; *slot == e {
+	if slot := &a.cache[slotOf(key.a, key.b, key.ap, key.bp)]; *slot == e {
 		*slot = nil
 	}
 	a.evicted++

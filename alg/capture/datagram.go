@@ -24,7 +24,13 @@ func (a *analyser) datagram(e *entry, dir int, p *packet) {
 		if d.media == nil && !a.openMedia(e, dir) {
 			return
 		}
-		kind, s := d.media.Add(p.at, p.dscp, b, p.size)
+		kind, s := media.RTP, d.stream
+		if s == nil || !s.Add(p.at, p.dscp, b, p.size) {
+			kind, s = d.media.Add(p.at, p.dscp, b, p.size)
+			if s != nil {
+				d.stream = s
+			}
+		}
 		if kind != media.None {
 			if d.packets <= checked {
 				a.checkSum(e, p)

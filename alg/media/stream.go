@@ -130,6 +130,20 @@ func (s *Stream) Packets() uint64 { return s.packets }
 // First is when the first packet arrived.
 func (s *Stream) First() int64 { return s.first }
 
+// Add takes a datagram if it is a packet of the stream; else it returns false and leaves the datagram to Flow.Add, whose
+// parameters it has. Most packets are of the same stream as the one before, and need no more than that.
+func (s *Stream) Add(at int64, dscp uint8, b []byte, size int) bool {
+	h, ok := ParseHeader(b)
+	if !ok || h.SSRC != s.ssrc {
+		return false
+	}
+	n, ok := octets(b, size)
+	if ok {
+		s.add(at, dscp, h, n)
+	}
+	return ok
+}
+
 func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
 	s.seq.start(h.Sequence)
 	s.firstSeq, s.first, s.last = h.Sequence, at, at
