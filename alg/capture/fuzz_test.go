@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -124,8 +125,24 @@ func FuzzFrame(f *testing.F) {
 			d.frame(&Frame{Number: i + 1, At: start, Link: int(kind), Data: b, Size: len(b)}, i+1)
 		}
 		d.fragments.finish(&d)
+		checkPlain(t, b)
 		if packets > 6 {
 			t.Fatalf("%d packets of 3 frames", packets)
 		}
 	})
+}
+
+// checkPlain asserts that the short way through the layers comes to what the long one does.
+func checkPlain(t *testing.T, b []byte) {
+	t.Helper()
+	var long, short packet
+	d := decoder{take: func(p *packet) { short = *p }}
+	if !d.plain(b) {
+		return
+	}
+	d = decoder{take: func(p *packet) { long = *p }}
+	d.ethernet(b, len(b), 0)
+	if !reflect.DeepEqual(long, short) {
+		t.Fatalf("%+v, by the layers %+v", short, long)
+	}
 }

@@ -97,6 +97,27 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// The usual packet goes the short way, anything unusual does not.
+func TestPlain(t *testing.T) {
+	usual := udpFrame(t, alice, bob, sipMessage("INVITE sip:a@b SIP/2.0", "x", bob))
+	d := decoder{take: func(*packet) {}}
+	if !d.plain(usual) || !d.plain(slices.Concat(usual, make([]byte, 4))) {
+		t.Error("not plain")
+	}
+	checkPlain(t, usual)
+	checkPlain(t, slices.Concat(usual, make([]byte, 4))) // padded
+	for _, at := range []int{12, 14, 16, 17, 20, 21, 23, 38, 39} {
+		b := slices.Clone(usual)
+		b[at] ^= 0x21
+		if d.plain(b) {
+			t.Errorf("plain with octet %d changed", at)
+		}
+	}
+	if d.plain(usual[:len(usual)-1]) || d.plain(udpFrame(t, alice6, bob6, nil)) {
+		t.Error("plain")
+	}
+}
+
 func TestUnknownLink(t *testing.T) {
 	r := of(t, 247, timed(make([]byte, 60), make([]byte, 60))...)
 	if r.Left.Links[247] != 2 || r.Complete() {

@@ -12,7 +12,12 @@ const (
 // nextRecord reads the next record of a pcap file (draft-ietf-opsawg-pcap 5).
 func (r *Reader) nextRecord(f *Frame) bool {
 	for {
-		head := r.b.peek(r.recHead)
+		var head []byte
+		if r.b.w-r.b.r >= r.recHead {
+			head = r.b.buf[r.b.r:r.b.w]
+		} else {
+			head = r.b.peek(r.recHead)
+		}
 		if len(head) < r.recHead {
 			if len(head) > 0 && r.b.failed() == nil {
 				r.damage(r.b.pos(), "the file ends within a record header")
