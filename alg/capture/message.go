@@ -40,9 +40,9 @@ type parsers struct {
 type recent struct {
 	hash    uint64
 	at      int64
-	id      uint16
-	src     netip.AddrPort
 	message int
+	id      uint16
+	dir     uint8
 }
 
 // end is the address of one end of a conversation: the one that sends in that direction.
@@ -91,12 +91,12 @@ func (a *analyser) emitDatagram(e *entry, dir int, p *packet) {
 	if !a.parse.ready {
 		a.parse.seed, a.parse.ready = maphash.MakeSeed(), true
 	}
-	now := recent{hash: maphash.Bytes(a.parse.seed, p.payload), at: p.at, id: p.id, src: p.from(), message: a.messages + 1}
+	now := recent{hash: maphash.Bytes(a.parse.seed, p.payload), at: p.at, id: p.id, dir: uint8(dir), message: a.messages + 1}
 	first := 0
 	for _, r := range e.flow.recent {
 		// The same octets under the same IP identification are the same packet; where there is none, those that come too soon
 		// to be sent again.
-		if r.message != 0 && r.hash == now.hash && r.src == now.src && r.id == now.id && p.at-r.at < copyTime {
+		if r.message != 0 && r.hash == now.hash && r.dir == now.dir && r.id == now.id && p.at-r.at < copyTime {
 			first = r.message
 		}
 	}

@@ -69,8 +69,6 @@ func (p *packet) number(dst []int) []int {
 	return append(dst, p.frame)
 }
 
-func (p *packet) from() netip.AddrPort { return netip.AddrPortFrom(p.src.netip(), p.sport) }
-
 // sum verifies the checksum of a UDP datagram or TCP segment (RFC 768, RFC 9293 3.1). known is false where it says nothing:
 // none was computed, or not all octets are there.
 func (p *packet) sum() (right, known bool) {
