@@ -4,6 +4,8 @@ go 1.26.0
 
 require (
 	github.com/emiago/sipgo v1.7.2
+	github.com/google/gopacket v1.1.19
+	github.com/klauspost/compress v1.20.4
 	github.com/pion/rtcp v1.2.20
 	github.com/pion/rtp v1.10.6
 	github.com/rogpeppe/go-internal v1.16.0

@@ -35,12 +35,14 @@ type ReceptionReport struct {
 // addRTCP walks over a compound packet.
 func (f *Flow) addRTCP(at int64, b []byte) {
 	f.RTCPs++
-	for len(b) >= 8 && b[0]>>6 == 2 {
+	for len(b) >= 4 && b[0]>>6 == 2 {
 		n := 4 + 4*int(binary.BigEndian.Uint16(b[2:]))
 		if n > len(b) {
 			return // cut, or encrypted
 		}
-		f.addReport(at, b[:n])
+		if n >= 8 { // else it is nothing but its header: a BYE of nobody, an empty SDES
+			f.addReport(at, b[:n])
+		}
 		b = b[n:]
 	}
 }

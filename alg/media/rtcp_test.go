@@ -2,6 +2,7 @@ package media
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,6 +33,10 @@ func TestReports(t *testing.T) {
 	send(back, 1540*time.Millisecond, &rtcp.ReceiverReport{SSRC: 5, Reports: []rtcp.ReceptionReport{{
 		SSRC: 9, FractionLost: 64, TotalLost: 12, LastSequenceNumber: 1 << 16, Jitter: 33, LastSenderReport: 0x03040506, Delay: 1 << 15,
 	}}})
+	// A packet that is nothing but its header stops nothing.
+	if kind, _ := back.Add(0, 0, []byte{0x80, 203, 0, 0, 0x80, 203, 0, 0}, 8); kind != RTCP {
+		t.Errorf("%v", kind)
+	}
 	send(back, 2*time.Second, &rtcp.Goodbye{Sources: []uint32{5}})
 	s := stats(t, &table)
 	if s.SenderReports != 1 || s.Sender != (SenderReport{int64(time.Second), ntp, 77, 50, 8000}) {
@@ -41,7 +46,7 @@ func TestReports(t *testing.T) {
 	if s.Reports != 1 || s.Reception != want || s.WorstFraction != 64 {
 		t.Errorf("%+v, want %+v", s.Reception, want)
 	}
-	if back.RTCPs != 2 || back.Byes != 1 {
+	if back.RTCPs != 3 || back.Byes != 1 {
 		t.Errorf("%d packets, %d BYE", back.RTCPs, back.Byes)
 	}
 }
@@ -52,7 +57,8 @@ func FuzzAdd(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, s := range append(seeds, report) {
+	empty := slices.Concat([]byte{0x80, 203, 0, 0}, report) // a BYE of nobody in front
+	for _, s := range append(seeds, report, empty) {
 		f.Add(append(append([]byte{}, s...), s...), uint8(len(s)), int64(1e9), true)
 		f.Add(s, uint8(3), int64(-5), false)
 	}

@@ -21,12 +21,13 @@ const (
 // duplicate never hides a loss.
 type sequence struct {
 	newest   uint64    // extended: cycles and 16 bits, beginning at 1<<16 so that there is room below the first
-	base     uint64    // extended number of the first packet of this run
 	window   [2]uint64 // bit i of the 128: newest-i arrived
-	bad      uint32    // the number after a stray packet, or 1<<16
 	received uint64    // different packets of this run
-	expected uint64    // of earlier runs
-	earlier  uint64    // received in earlier runs
+
+	base     uint64 // extended number of the first packet of this run
+	bad      uint32 // the number after a stray packet, or 1<<16
+	expected uint64 // of earlier runs
+	earlier  uint64 // received in earlier runs
 
 	duplicates, late, strays, restarts uint32
 	gaps, longest                      uint32 // runs of missing numbers, and the longest

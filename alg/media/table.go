@@ -25,6 +25,9 @@ const (
 type Table struct {
 	// MaxStreams and MaxFlows are the most that is kept; 0 means the defaults.
 	MaxStreams, MaxFlows int
+	// Eager makes streams begin with their first packet also where nothing was announced yet: for an account that is joined to
+	// an earlier one, which knows what was. They count as little as others before they are past probation.
+	Eager bool
 	// Overflow is how many packets of streams, or first packets of flows, found no room.
 	Overflow uint64
 
@@ -37,10 +40,11 @@ type Table struct {
 
 // Flow is one direction between two transport addresses.
 type Flow struct {
+	last *Stream // that the last packet belonged to; first, since every packet needs it
+
 	Src, Dst netip.AddrPort
 
 	table       *Table
-	last        *Stream // that the last packet belonged to
 	streams     *Stream
 	n           int // streams
 	formats     []Format
@@ -159,7 +163,7 @@ func (f *Flow) Add(at int64, dscp uint8, b []byte, size int) (Kind, *Stream) {
 
 // begin takes a packet of an SSRC that the flow does not have.
 func (f *Flow) begin(at int64, dscp uint8, h Header, n int, b []byte, size int) (Kind, *Stream) {
-	if f.announced && f.n < maxEager {
+	if (f.announced || f.table.Eager && plausible(h, b, size)) && f.n < maxEager {
 		s := f.open(h.SSRC)
 		if s == nil {
 			return RTP, nil

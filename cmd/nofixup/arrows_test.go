@@ -22,8 +22,9 @@ var arrows = map[string][]string{
 	"h323":                    {"h323/per"},
 	"reflector/wire":          {},
 	"alg":                     {"sip", "sip/sdp", "h323"},
+	"alg/capture":             {"alg", "alg/media", "sip", "sip/sdp", "h323", "reflector/wire"},
 	"alg/media":               {},
-	"alg/probe":               {"alg", "sip", "sip/sdp", "h323", "reflector/wire"},
+	"alg/probe":               {"alg", "alg/media", "sip", "sip/sdp", "h323", "reflector/wire"},
 	"alg/report":              {"alg"},
 	"alg/fixup":               {},
 	"alg/netlab":              {},
@@ -37,10 +38,13 @@ var arrows = map[string][]string{
 var owners = map[string][]string{
 	"github.com/spf13/pflag":  {"cmd/nofixup", "cmd/nofixup-reflector"},
 	"golang.org/x/term":       {"cmd/nofixup"},
-	"golang.org/x/net":        {"reflector"},
-	"github.com/emiago/sipgo": {},
-	"github.com/pion/rtp":     {},
-	"github.com/pion/rtcp":    {},
+	"golang.org/x/net":        {"reflector", "alg/probe"},
+	"github.com/emiago/sipgo": {"alg/probe"},
+	"github.com/pion/rtp":     {"alg/probe"},
+	"github.com/pion/rtcp":    {"alg/probe"},
+
+	"github.com/google/gopacket":    {"alg/capture"},
+	"github.com/klauspost/compress": {"alg/capture"},
 }
 
 // banned are package names that say nothing.

@@ -1,0 +1,148 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"nofixup/alg/media"
+)
+
+// fileSeeds are small captures: of both formats, with calls, tunnels, fragments, and a lab's.
+func fileSeeds(f *testing.F) [][]byte {
+	f.Helper()
+	message := sipMessage("INVITE sip:a@b SIP/2.0", "x", bobMedia)
+	k := talkOf(3, "x")
+	shots := timed(
+		udpFrame(f, alice, bob, message), udpFrame(f, bobMedia, aliceMedia, rtpPacket(f, 1, 0, 1)), udpFrame(f, bobMedia, aliceMedia, rtpPacket(f, 1, 0, 2)),
+		tcpFrame(f, alice, bob, 0, 0, "S", nil), tcpFrame(f, alice, bob, 200, 0, "A", k.stream[199:]), tcpFrame(f, alice, bob, 1, 0, "A", k.stream[:199]),
+		ether(stack(f, ip(alice.Addr(), bob.Addr(), 47, 9))),
+	)
+	for _, b := range fragmented(f, packetUDP(f, alice6, bob6, 0, message), 160) {
+		shots = append(shots, shot{at: start, data: b})
+	}
+	le, be := binary.LittleEndian, binary.BigEndian
+	seeds := [][]byte{pcapFile(le, magicMicro, 1, shots), pcapFile(be, magicNano, 1, shots), pcapFile(le, magicModified, 1, shots)}
+	for _, order := range []byteOrder{le, be} {
+		ng := slices.Concat(sectionBlock(order), interfaceBlock(order, 1, 9), interfaceBlock(order, 101, 0x80|20))
+		for i, s := range shots {
+			ng = append(ng, packetBlock(order, i%2, uint64(s.at), s.data)...)
+		}
+		seeds = append(seeds, ng)
+	}
+	for _, kind := range []int{0, 9, 101, 113, 276, 105, 127} {
+		seeds = append(seeds, pcapFile(le, magicMicro, kind, shots))
+	}
+	files, err := filepath.Glob("../../testdata/h323/*.lan.pcap")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no captures: %v", err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		seeds = append(seeds, b[:min(len(b), 3<<10)])
+	}
+	return seeds
+}
+
+// FuzzRead reads files of any content: nothing panics, every octet of a message is of the file, and what is counted fits.
+func FuzzRead(f *testing.F) {
+	for _, s := range fileSeeds(f) {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		octets := 0
+		last := 0
+		c, err := Read(context.Background(), []string{"-"}, Options{
+			Stdin:  bytes.NewReader(file),
+			Limits: Limits{Flows: 16, Streams: 16, Buffered: 4096},
+			Message: func(m *Message) {
+				octets += len(m.Raw)
+				if m.ID != last+1 || m.Flow == nil || m.Proto == "" || m.End-m.Off != len(m.Raw) || len(m.Frames) == 0 || m.Missing < 0 {
+					t.Fatalf("%+v", m)
+				}
+				last = m.ID
+			},
+			RTP: func(s *media.Stream, _ int64, b []byte) {
+				if s == nil || len(b) < 12 {
+					t.Fatal("RTP without header")
+				}
+			},
+		})
+		if err != nil {
+			return
+		}
+		if octets > 2*len(file) || c.Packets > len(file)/12 || len(c.Flows) > 3*16+c.Packets {
+			t.Fatalf("%d octets of messages, %d packets, %d flows of %d octets", octets, c.Packets, len(c.Flows), len(file))
+		}
+		for _, d := range c.Damages {
+			if d.Off < 0 || d.Off > int64(len(file)) || d.What == "" {
+				t.Fatalf("%v", d)
+			}
+		}
+		for _, s := range c.Streams {
+			if s.Flow == nil || s.Packets == 0 {
+				t.Fatalf("%+v", s)
+			}
+		}
+	})
+}
+
+// FuzzFrame decodes frames of every link layer.
+func FuzzFrame(f *testing.F) {
+	n := 0
+	for _, kind := range []int{linkEthernet, linkRaw, linkNull, linkSLL, linkSLL2, linkPPP, 105, 127, 143} {
+		for _, b := range [][]byte{
+			udpFrame(f, alice, bob, sipMessage("INVITE sip:a@b SIP/2.0", "x", bob)),
+			slices.Concat(macs, hexed(0x88, 0x64, 0x11, 0, 0, 1, 0, 50, 0, 0x21), packetUDP(f, alice, bob, 1, rtpPacket(f, 1, 0, 1))),
+			ether(stack(f, ip(alice.Addr(), bob.Addr(), 47, 9))),
+		} {
+			f.Add(uint16(kind), b)
+			n++
+		}
+	}
+	if n == 0 {
+		f.Fatal("no seeds")
+	}
+	f.Fuzz(func(t *testing.T, kind uint16, b []byte) {
+		var d decoder
+		packets := 0
+		d.take = func(p *packet) {
+			packets++
+			if len(p.payload) > len(b) || p.size < 0 || p.whole < 0 {
+				t.Fatalf("%d octets of payload, %d on the wire, of %d", len(p.payload), p.size, len(b))
+			}
+			p.sum()
+		}
+		for i := range 3 {
+			d.frame(&Frame{Number: i + 1, At: start, Link: int(kind), Data: b, Size: len(b)}, i+1)
+		}
+		d.fragments.finish(&d)
+		checkPlain(t, b)
+		if packets > 6 {
+			t.Fatalf("%d packets of 3 frames", packets)
+		}
+	})
+}
+
+// checkPlain asserts that the short way through the layers comes to what the long one does.
+func checkPlain(t *testing.T, b []byte) {
+	t.Helper()
+	var long, short packet
+	d := decoder{take: func(p *packet) { short = *p }}
+	if !d.plain(b) {
+		return
+	}
+	d = decoder{take: func(p *packet) { long = *p }}
+	d.ethernet(b, len(b), 0)
+	if !reflect.DeepEqual(long, short) {
+		t.Fatalf("%+v, by the layers %+v", short, long)
+	}
+}

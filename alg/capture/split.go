@@ -1,0 +1,266 @@
+package capture
+
+import (
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"sync/atomic"
+)
+
+const (
+	// splitLen is from what length on a file is read in two halves, in octets: below that one core is done in no time.
+	splitLen = 128 << 20
+	// splitChain is how many records in a row must look right where a file is cut: by chance hardly any three do.
+	splitChain = 16
+	// maxLater is how many frames the second half leaves to the first one.
+	maxLater = 1 << 17
+	// checkLater is how many frames go by between two looks at whether the work is still wanted.
+	checkLater = 1 << 12
+)
+
+// second is the second half of a file, which is read while the first one is. It does what needs no memory of what was
+// before: the account of media. Everything else, signalling above all, is rare; where it stands is written down, and it is
+// read again in its turn when the first half is done. So the halves together give what one reading would.
+//
+// Handing packets to a second core one by one costs more than it saves; a file that is cut costs nothing.
+type second struct {
+	in       *Reader
+	file     File
+	analyser *analyser
+	later    []laterFrame
+	ifaces   []iface // that were known where it began
+	cut      int64
+	read     atomic.Int64 // octets
+
+	cancel chan struct{}
+	done   chan struct{}
+}
+
+// laterFrame is where a frame stands that is yet to be analysed.
+type laterFrame struct {
+	off    int64 // of its octets in the file
+	at     int64
+	number int32
+	link   int32
+	n      int32
+	size   int32
+}
+
+// split begins to read the second half of a file, if it is worth it. in is at the beginning, and will end at the cut.
+func (r *run) split(f *os.File, in *Reader) *second {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() < r.splitLen() || runtime.GOMAXPROCS(0) < 2 {
+		return nil
+	}
+	if !in.keepFirst() {
+		return nil
+	}
+	from := info.Size() / 2
+	back := &Reader{
+		Name: in.Name, order: in.order, little: in.little, ng: in.ng, link: in.link, unit: in.unit, recHead: in.recHead,
+		ifaces: slices.Clone(in.ifaces),
+		b:      blocks{src: io.NewSectionReader(f, from, info.Size()-from), buf: make([]byte, 2*blockLen+maxRecord), base: from},
+	}
+	if !back.toRecord() {
+		return nil
+	}
+	s := &second{in: back, file: File{Name: in.Name}, analyser: newAnalyser(r.options.Limits), ifaces: back.ifaces, cut: back.b.pos(), cancel: make(chan struct{}), done: make(chan struct{})}
+	s.analyser.half, s.analyser.table.Eager = true, true
+	in.end = s.cut
+	go s.run()
+	return s
+}
+
+func (r *run) splitLen() int64 {
+	if r.options.splitLen > 0 {
+		return r.options.splitLen
+	}
+	return splitLen
+}
+
+// toRecord moves on to the next place at which so many records or blocks in a row look right that it is no accident.
+func (r *Reader) toRecord() bool {
+	b := r.b.peek(maxRecord + blockLen/2)
+	for i := range len(b) {
+		if r.ng && r.plausibleChain(b[i:]) || !r.ng && r.plausible(b[i:], splitChain, 0) {
+			r.b.r += i
+			return true
+		}
+	}
+	return false
+}
+
+// plausibleChain is plausible for pcapng: packet blocks whose two lengths agree.
+func (r *Reader) plausibleChain(b []byte) bool {
+	for range splitChain {
+		if len(b) < 12 || !r.plausibleBlock(b) || r.u32(b) != blockEnhanced || !r.whole(b) {
+			return false
+		}
+		b = b[r.u32(b[4:]):]
+	}
+	return true
+}
+
+func (s *second) run() {
+	defer close(s.done)
+	a := s.analyser
+	left := false
+	a.decoder.later = func() { left = true }
+	a.decoder.take = func(p *packet) {
+		b := p.payload
+		if p.proto != protoUDP || len(b) < 8 || b[0]>>6 != 2 || p.sport == portRAS || p.dport == portRAS || p.dport == portRASDiscovery {
+			left = true
+			return
+		}
+		a.take(p)
+	}
+	var f Frame
+	for len(s.later) < maxLater && s.in.Next(&f) {
+		s.file.time(f.At)
+		left = false
+		if a.decoder.frame(&f, f.Number); left {
+			// The octets end where the reader is, but for what pcapng has behind them: they are at the front of the record.
+			head := int64(s.in.recHead)
+			if s.in.ng {
+				head = s.in.dataOff
+			}
+			s.later = append(s.later, laterFrame{f.Off + head, f.At, int32(f.Number), int32(f.Link), int32(len(f.Data)), int32(f.Size)})
+		}
+		if f.Number%checkLater == 0 {
+			s.read.Store(s.in.b.pos() - s.cut)
+			select {
+			case <-s.cancel:
+				return
+			default:
+			}
+		}
+	}
+}
+
+// stop ends the reading of a second half that is not wanted any more; of none at all, too.
+func (s *second) stop() {
+	if s == nil {
+		return
+	}
+	select {
+	case <-s.cancel:
+	default:
+		close(s.cancel)
+	}
+	<-s.done
+}
+
+// join puts the second half of a file behind the first. in has read the first one.
+func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
+	in.end = 0
+	if in.b.pos() != s.cut || !slices.Equal(in.ifaces, s.ifaces) {
+		// The cut fell where no record begins, or the file describes its interfaces anew: one core has to do.
+		s.stop()
+		return r.frames(in, counted, file)
+	}
+	select {
+	case <-s.done:
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+	a := r.analyser
+	base := r.base + in.n
+	a.merge(s.analyser)
+	a.announced.chained = true
+	var b [maxRecord]byte
+	src := &window{src: counted.src.(io.ReaderAt)}
+	for _, l := range s.later {
+		data := b[:l.n]
+		if _, err := src.ReadAt(data, l.off); err != nil {
+			in.damage(l.off, "%v", err)
+			continue
+		}
+		a.decoder.frame(&Frame{Number: in.n + int(l.number), At: l.at, Link: int(l.link), Data: data, Size: int(l.size)}, base+int(l.number))
+	}
+	a.announced.chained = false
+	if s.file.First > 0 {
+		file.time(s.file.First)
+		file.time(s.file.Last)
+	}
+	// The reader goes on where the second half ended: at the end of the file, or before it where too much was left.
+	back := s.in
+	back.n += in.n
+	back.Damages = append(in.Damages, back.Damages...)
+	back.Damaged += in.Damaged
+	back.Dropped += in.Dropped
+	back.stats = in.stats
+	*in = *back
+	return r.frames(in, counted, file)
+}
+
+// merge puts the media of the second half of a file behind what is known of the first.
+func (a *analyser) merge(b *analyser) {
+	for _, e := range a.entries {
+		if e.dirs[0].media != nil || e.dirs[1].media != nil {
+			a.lookUp(e)
+			a.keepOrigins(e, math.MaxInt64) // what is announced from now on is not what announced these
+		}
+	}
+	list := make([]*entry, 0, len(b.entries))
+	for _, e := range b.entries {
+		list = append(list, e)
+	}
+	slices.SortFunc(list, compareEntries)
+	for _, next := range list {
+		e := a.entries[next.key]
+		if e == nil {
+			if next.dirs[0].packets+next.dirs[1].packets == 0 {
+				continue // all of it was left
+			}
+			if len(a.entries) >= a.limits.Flows && !a.sweep() {
+				a.full += next.dirs[0].packets + next.dirs[1].packets
+				continue
+			}
+			e = &entry{key: next.key, first: next.first, last: next.last, opener: next.opener, epoch: a.announced.epoch - 1}
+			a.entries[e.key] = e
+		}
+		media := e.kind != speaksSIP && e.kind != speaksRAS
+		e.last = max(e.last, next.last)
+		e.goodSums, e.badSums = e.goodSums+next.goodSums, e.badSums+next.badSums
+		for dir := range e.dirs {
+			d, n := &e.dirs[dir], &next.dirs[dir]
+			d.packets, d.octets = d.packets+n.packets, d.octets+n.octets
+			if media && n.media != nil && (d.media != nil || a.openMedia(e, dir)) {
+				d.media.Join(n.media)
+			}
+		}
+	}
+	a.now = max(a.now, b.now)
+	a.full, a.evicted = a.full+b.full, a.evicted+b.evicted
+	a.table.Overflow += b.table.Overflow
+	a.decoder.malformed += b.decoder.malformed
+	for kind, n := range b.decoder.unknown {
+		if a.decoder.unknown == nil {
+			a.decoder.unknown = map[int]uint64{}
+		}
+		a.decoder.unknown[kind] += n
+	}
+}
+
+// window reads a file at ascending places through a buffer.
+type window struct {
+	src io.ReaderAt
+	off int64
+	buf []byte
+}
+
+func (w *window) ReadAt(b []byte, off int64) (int, error) {
+	if off < w.off || off+int64(len(b)) > w.off+int64(len(w.buf)) {
+		if w.buf == nil {
+			w.buf = make([]byte, 0, maxRecord)
+		}
+		n, err := w.src.ReadAt(w.buf[:cap(w.buf)], off)
+		w.off, w.buf = off, w.buf[:n]
+		if n < len(b) {
+			return 0, err
+		}
+	}
+	return copy(b, w.buf[off-w.off:]), nil
+}
