@@ -37,6 +37,12 @@ func reflectorAt(t *testing.T, host *netlab.Host, addrs ...netip.Addr) (url, pin
 	for _, a := range addrs {
 		args = append(args, "--host", a.String())
 	}
+	return reflectorWith(t, host, args)
+}
+
+// reflectorWith does so with the given flags.
+func reflectorWith(t *testing.T, host *netlab.Host, args []string) (url, pin string) {
+	t.Helper()
 	p := netlab.Start(t, host.Command(context.Background(), netlab.Build(t, "nofixup/cmd/nofixup-reflector"), args...))
 	p.WaitFor(t, "ready ")
 	for line := range strings.Lines(p.Output()) {

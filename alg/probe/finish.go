@@ -223,6 +223,7 @@ func (r *runner) judge(evidence alg.Evidence) *alg.Judge {
 // registration that never came about, and anything after the first messages on a flow that lets nothing through.
 func (r *runner) unsent(ctx context.Context) {
 	r.hiddenRAS()
+	r.silentCalls(ctx)
 	tallies := r.tallies()
 	type key struct {
 		flow        int

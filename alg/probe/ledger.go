@@ -349,7 +349,10 @@ func (l *ledger) saw(s *sent, got *sighting) {
 		return
 	}
 	s.there = got
-	s.link.mapped, s.link.flow.mapped = got.remote, got.remote
+	s.link.mapped = got.remote
+	if f := s.link.flow; f.udp == nil || f.udp == s.link { // not a socket that one step has to itself
+		f.mapped = got.remote
+	}
 	s.link.Outside = [2]netip.AddrPort{got.remote, got.local}
 	if d := got.at.Sub(s.at); !l.skewed || d < l.skew {
 		l.skew, l.skewed = d, true

@@ -215,22 +215,34 @@ func (l *oneConn) Accept() (conn net.Conn, err error) {
 func (l *oneConn) Close() error   { return nil }
 func (l *oneConn) Addr() net.Addr { return l.conn.LocalAddr() }
 
-// live makes a call with media by a SIP stack of its own: INVITE, 180, 200, ACK, media both ways, hold, resume, BYE.
+// live makes a call with media by a SIP stack of its own: INVITE, 180, 200, ACK, media both ways, hold, resume, BYE. Over UDP it is
+// made once more if it does not come to its media; over TCP the step is repeated over another connection.
 func (r *runner) live(ctx context.Context, l *link, s Step, try int) {
+	for range liveTries {
+		if r.liveOnce(ctx, l, s, try) || l.socket == nil || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+const liveTries = 2
+
+// liveOnce reports whether a call came to its media.
+func (r *runner) liveOnce(ctx context.Context, l *link, s Step, try int) bool {
 	port, ok := r.livePort(l.Inside[1].Addr())
 	if !ok {
-		return
+		return true // there is no media on this address
 	}
 	tap := newDatagramTap()
 	if l.socket != nil {
 		if l = r.ownSocket(ctx, l.flow, tap.take); l == nil {
-			return
+			return false
 		}
 	}
 	u, err := r.newUserAgent(l, s, try)
 	if err != nil {
 		r.note("no call with media: " + err.Error())
-		return
+		return false
 	}
 	defer u.close()
 	var serving sync.WaitGroup
@@ -251,18 +263,34 @@ func (r *runner) live(ctx context.Context, l *link, s Step, try int) {
 	end, err := r.openMedia(ctx, l.local().Addr())
 	if err != nil {
 		r.note("no ports for media: " + err.Error())
-		return
+		return false
 	}
 	defer end.close()
-	u.call(ctx, end, port)
+	return u.serving(ctx) && u.call(ctx, end, port)
 }
 
-// call makes the call.
-func (u *userAgent) call(ctx context.Context, end *mediaEnd, port uint16) {
+// serving waits until the stack has taken the socket or connection: until then it would open one of its own.
+func (u *userAgent) serving(ctx context.Context) bool {
+	network := strings.ToLower(u.link.Path.Transport)
+	for range openTries {
+		if c, err := u.ua.TransportLayer().GetConnection(network, u.link.local().String()); err == nil && c != nil {
+			return true
+		}
+		select {
+		case <-time.After(pace):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return false
+}
+
+// call makes the call, and reports whether it came to its media.
+func (u *userAgent) call(ctx context.Context, end *mediaEnd, port uint16) bool {
 	ctx, cancel := context.WithTimeout(ctx, liveTime+20*u.rtt)
 	defer cancel()
 	if !u.ready(ctx) {
-		return
+		return false
 	}
 	own := u.link.local()
 	tag := u.next(u.step.Name)
@@ -286,7 +314,7 @@ func (u *userAgent) call(ctx context.Context, end *mediaEnd, port uint16) {
 	dialogs := sipgo.NewDialogClientCache(u.client, contact)
 	dialog, err := dialogs.WriteInvite(ctx, invite)
 	if err != nil {
-		return
+		return false
 	}
 	defer dialog.Close()
 	answered := make(chan error, 1)
@@ -299,20 +327,22 @@ func (u *userAgent) call(ctx context.Context, end *mediaEnd, port uint16) {
 	if answer == nil {
 		cancel()
 		<-answered
-		return
+		return false
 	}
 	if <-answered != nil {
 		u.note("the SIP stack that makes calls with media did not take the answer to one: " + string(statusLine(answer.raw)))
-		return
+		return false
 	}
 	if u.ack(ctx, dialog) != nil {
-		return
+		return false
 	}
 	c := &liveCall{
 		runner: u.runner, link: u.link, step: u.step, end: end, id: callID.Value(), proto: alg.ProtoSIP, offer: offer, lines: [2]int{0, 1}, port: port,
 	}
 	c.audio, c.video = mediaIn(answer.raw, 0), mediaIn(answer.raw, 1)
-	if c.audio.IsValid() {
+	if !c.audio.IsValid() {
+		u.note("the answer to a call announced no media, as it arrived here")
+	} else {
 		c.talk(ctx)
 	}
 	for i, direction := range []string{"sendonly", "sendrecv"} {
@@ -323,6 +353,7 @@ func (u *userAgent) call(ctx context.Context, end *mediaEnd, port uint16) {
 	tag = u.next("bye")
 	bye := u.request(sipgosip.BYE, dialog, tag)
 	u.transaction(ctx, dialog, bye, tag, wire.Action{Status: 200})
+	return true
 }
 
 // liveTime bounds a call with media, beside the round trips: talking takes three seconds, and each message may be repeated.
