@@ -21,14 +21,17 @@ func TestProbeMedia(t *testing.T) {
 		hears    string
 	}{
 		{
-			netlab.Plain, 0, nil, map[string]string{},
+			netlab.Plain, 0, nil,
+			map[string]string{},
 			"Audio passes both ways if the far end sends media back to where it comes from (symmetric RTP); from one that sends to the announced address a user on this network hears nothing",
 		},
 		{netlab.Firewall, 0, nil, map[string]string{}, "Audio passes both ways"},
 		{
-			netlab.ALG, 1, []string{"media-depends-on-alg", "media-one-way", "media-pinhole-opened"},
+			netlab.ALG, 1,
+			[]string{"media-depends-on-alg", "media-one-way", "media-pinhole-opened"},
 			// The Setup with 27 extension bits is half rewritten.
-			map[string]string{"tcp 1720": "clean blocked"}, "Audio passes both ways",
+			map[string]string{"tcp 1720": "clean blocked"},
+			"Audio passes both ways",
 		},
 		{netlab.FirewallALG, 1, []string{"media-pinhole-opened"}, map[string]string{}, "Audio passes both ways"},
 	} {
@@ -150,20 +153,26 @@ func TestProbeMediaFaults(t *testing.T) {
 	}{
 		{
 			"out above a port", chain("udp sport > 16384 udp dport 10000-10063 drop"), "rtr", nil, 1, "blocked",
-			[]string{"of the media from port ", "33200", "49800", "nothing arrives, of that from port 1", "a rule of a firewall"}, "",
+			[]string{"of the media from port ", "33200", "49800", "nothing arrives, of that from port 1", "a rule of a firewall"},
+			"",
 		},
 		{
-			"out to ports above", chain(`iifname "r0" udp dport > 16384 drop`), "rtr", []string{"--media", "16400-16463"}, 1, "blocked untested",
-			[]string{"nothing of", "a rule of a firewall"}, "media-blocked",
+			"out to ports above", chain(`iifname "r0" udp dport > 16384 drop`), "rtr",
+			[]string{"--media", "16400-16463"},
+			1, "blocked untested",
+			[]string{"nothing of", "a rule of a firewall"},
+			"media-blocked",
 		},
 		{"in ends", ends, "isp", nil, 1, "clean blocked", []string{"inbound: media passes for", "and then no more"}, "media-one-way"},
 		{
 			"loss on the way in", chain("udp sport 10000-10063 numgen random mod 100 < 20 drop"), "isp", nil, 0, "clean clean",
-			[]string{"inbound: about", "of the media is lost"}, "media-lossy",
+			[]string{"inbound: about", "of the media is lost"},
+			"media-lossy",
 		},
 		{
 			"loss on the way out", chain("udp dport 10000-10063 numgen random mod 100 < 20 drop"), "isp", nil, 0, "clean clean",
-			[]string{"outbound: about", "of the media is lost"}, "media-lossy",
+			[]string{"outbound: about", "of the media is lost"},
+			"media-lossy",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -460,9 +461,9 @@ func TestProbeIsWellFormed(t *testing.T) {
 	}
 }
 
-// TestSilence shows that without a token the reflector is silent to the real scanners' tools.
+// TestSilence shows that without a token the reflector is silent to the scanners' own tools, and to a telephone that calls it.
 func TestSilence(t *testing.T) {
-	netlab.Require(t, "tcpdump", "sipsak", "sipp")
+	netlab.Require(t, "tcpdump", "sipsak", "sipp", "baresip")
 	lab := netlab.Up(t, netlab.Plain)
 	reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 	capture := lab.Host("wan").Capture(t, "w0")
@@ -474,6 +475,7 @@ func TestSilence(t *testing.T) {
 	sipp := lan.Command(ctx, "sipp", "-sn", "uac", "-m", "3", "-r", "10", "-recv_timeout", "500", "-timeout", "2", netlab.WANAddr.String())
 	sipp.Dir = t.TempDir()
 	_ = sipp.Run()
+	telephone(t, lan, "sip:100@"+netlab.WANAddr.String())
 	in := 0
 	for _, d := range capture.Datagrams(t) {
 		if d.Src.Addr() == netlab.WANAddr {
@@ -482,7 +484,35 @@ func TestSilence(t *testing.T) {
 			in++
 		}
 	}
-	if in < 4 {
+	if in < 6 {
 		t.Errorf("only %d datagrams reached the reflector", in)
+	}
+}
+
+// telephone has baresip call somebody, for long enough to repeat itself.
+func telephone(t *testing.T, host *netlab.Host, to string) {
+	t.Helper()
+	modules, err := filepath.Glob("/usr/lib/*baresip/modules")
+	if more, _ := filepath.Glob("/usr/lib/*/baresip/modules"); err == nil {
+		modules = append(modules, more...)
+	}
+	if len(modules) == 0 {
+		t.Fatal("baresip has no modules")
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"config": "module_path " + modules[0] + "\nmodule account.so\nmodule menu.so\nmodule g711.so\nmodule aubridge.so\n" +
+			"audio_player aubridge,x\naudio_source aubridge,x\naudio_alert aubridge,x\n",
+		"accounts": "<sip:test@example.net;transport=udp>;regint=0\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	out, err := host.Command(ctx, "baresip", "-f", dir, "-e", "/dial "+to, "-t", "3").CombinedOutput()
+	if !bytes.Contains(out, []byte("connecting to")) {
+		t.Errorf("baresip has not called: %v\n%s", err, out)
 	}
 }
