@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -77,7 +78,8 @@ func (u *userAgent) close() {
 }
 
 // write takes a message that the stack sends. The newest number in it names it; a copy of an earlier one is a repetition, which
-// over UDP the stack makes by itself.
+// over UDP the stack makes by itself. Anything else it sends of its own accord, and nobody could tell it from what somebody on the
+// way inserted: it does not leave.
 func (u *userAgent) write(raw []byte) error {
 	tag, ok := wire.FindTag(raw, u.session.Grant.Token)
 	if !ok {
@@ -88,6 +90,12 @@ func (u *userAgent) write(raw []byte) error {
 	delete(u.names, tag.Number)
 	u.mu.Unlock()
 	if !fresh {
+		u.ledger.mu.Lock()
+		m := u.ledger.sent[tag.Number]
+		u.ledger.mu.Unlock()
+		if m == nil || !bytes.Equal(m.raw, raw) {
+			return errors.New("a message that was not asked for")
+		}
 		_, err := u.put(&sent{link: u.link}, raw)
 		return err
 	}
@@ -318,15 +326,18 @@ func (u *userAgent) call(ctx context.Context, end *mediaEnd, port uint16) bool {
 		return false
 	}
 	defer dialog.Close()
+	// Whatever ends the waiting, no CANCEL is sent: see write.
+	waiting, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() { stop(sipgo.WaitAnswerForceCancelErr) })()
 	answered := make(chan error, 1)
-	go func() { answered <- dialog.WaitAnswer(ctx, sipgo.AnswerOptions{}) }()
+	go func() { answered <- dialog.WaitAnswer(waiting, sipgo.AnswerOptions{}) }()
 	offer := u.sentAs(ctx, tag.Number)
 	var answer *sighting
 	if offer != nil && u.respond(ctx, offer, "180", wire.Action{Status: 180, Quiet: true}) != nil {
 		answer = u.respond(ctx, offer, "200", wire.Action{Status: 200, SDP: true, Port: port, Quiet: true})
 	}
 	if answer == nil {
-		cancel()
+		stop(sipgo.WaitAnswerForceCancelErr)
 		<-answered
 		return false
 	}
