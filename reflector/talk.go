@@ -156,8 +156,13 @@ func newPacket(tag wire.Tag, rtcp bool, size int) mediaPacket {
 	return newRTP(tag, size)
 }
 
-// clockRate is that of PCMU, and one of H.264's would do as well: nobody plays it.
-const clockRate = 8000
+// clockRate returns the rate of the RTP timestamps in Hz (RFC 3551 6, RFC 6184 8.2.1): by any other a receiver would see jitter.
+func (p *mediaPacket) clockRate() time.Duration {
+	if p.raw[1]&0x7F == payloadH264 {
+		return 90000
+	}
+	return 8000
+}
 
 // advance makes the packet the next one of its flow.
 func (p *mediaPacket) advance(interval time.Duration) {
@@ -166,5 +171,5 @@ func (p *mediaPacket) advance(interval time.Duration) {
 	}
 	p.raw[1] &^= 0x80
 	binary.BigEndian.PutUint16(p.raw[2:], binary.BigEndian.Uint16(p.raw[2:])+1)
-	binary.BigEndian.PutUint32(p.raw[4:], binary.BigEndian.Uint32(p.raw[4:])+uint32(interval*clockRate/time.Second))
+	binary.BigEndian.PutUint32(p.raw[4:], binary.BigEndian.Uint32(p.raw[4:])+uint32(interval*p.clockRate()/time.Second))
 }
