@@ -206,9 +206,15 @@ func TestVectorsCoverProbe(t *testing.T) {
 					pass = box.Out
 				}
 				var got *message
-				packet := fixup.Packet{Proto: sent.Proto, Src: sent.Src, Dst: sent.Dst, Payload: bytes.Clone(sent.Payload)}
-				if out, ok := pass(packet); ok {
-					got = &message{out.Proto, out.Src, out.Dst, out.Payload}
+				for _, segment := range segments(p, sent) {
+					out, ok := pass(fixup.Packet{Proto: sent.Proto, Src: sent.Src, Dst: sent.Dst, Payload: bytes.Clone(segment)})
+					switch {
+					case !ok:
+					case got == nil:
+						got = &message{out.Proto, out.Src, out.Dst, out.Payload}
+					default:
+						got.Payload = slices.Concat(got.Payload, out.Payload)
+					}
 				}
 				if !got.equal(want) {
 					t.Errorf("pair %d, %s:\nsent: %v\nthe kernel: %v\nthe simulator: %v", p.ID, p.Step, sent, want, got)
@@ -240,6 +246,25 @@ func inOrder(pairs []alg.Pair) []alg.Pair {
 		return p.Outside.At
 	}
 	return slices.SortedStableFunc(slices.Values(pairs), func(a, b alg.Pair) int { return at(a).Compare(at(b)) })
+}
+
+// segments cuts a message as the probe did that sent it.
+func segments(p alg.Pair, sent *message) [][]byte {
+	raw := sent.Payload
+	at := 0
+	if p.Outbound && sent.Proto == "tcp" && bytes.HasPrefix(raw, []byte("INVITE ")) {
+		switch p.Step {
+		case alg.StepInviteSplitHeaders:
+			at = bytes.Index(raw, []byte("\r\nContact: ")) + len("\r\n")
+		case alg.StepInviteSplitBody:
+			body := bytes.Index(raw, []byte("\r\n\r\n")) + len("\r\n\r\n")
+			at = body + (len(raw)-body)/2
+		}
+	}
+	if at == 0 {
+		return [][]byte{raw}
+	}
+	return [][]byte{raw[:at], raw[at:]}
 }
 
 // pairEnds gives a pair as the message that was sent and the one that arrived, nil if it did not.

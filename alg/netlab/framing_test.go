@@ -14,6 +14,7 @@ import (
 // it takes each segment for itself. Without it, however the messages are cut, they arrive as they were sent.
 func TestProbeFraming(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct {
 		mode  netlab.Mode
 		flags []string
@@ -25,6 +26,7 @@ func TestProbeFraming(t *testing.T) {
 		{netlab.Firewall, []string{"--thorough"}, 0},
 	} {
 		t.Run(string(tc.mode)+strings.Join(tc.flags, ""), func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 			report, exit := probe(t, lab, url, pin, tc.flags...)

@@ -114,6 +114,7 @@ func allPaths(outbound, inbound alg.Verdict, families ...int) string {
 // TestProbe shows that the verdict on every mode of the lab is right, and the same again and again.
 func TestProbe(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		mode    netlab.Mode
@@ -139,6 +140,7 @@ func TestProbe(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 			for n := range runs(t) {
@@ -166,6 +168,7 @@ func TestProbe(t *testing.T) {
 // TestProbeFindings shows what the kernel's gateway does, field by field, and that nothing is claimed beyond it.
 func TestProbeFindings(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	lab := netlab.Up(t, netlab.ALG)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 	report, _ := probe(t, lab, url, pin)
@@ -257,8 +260,10 @@ func atoi(t *testing.T, b []byte) int {
 // what was on the wires on both sides of the router: every datagram and every stream, octet for octet, and no other.
 func TestReceipts(t *testing.T) {
 	netlab.Require(t, "tcpdump")
+	t.Parallel()
 	for _, mode := range []netlab.Mode{netlab.ALG, netlab.Plain, netlab.Double} {
 		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, mode)
 			addrs := []netip.Addr{netlab.WANAddr}
 			if mode.IPv6() {
@@ -420,6 +425,7 @@ func nearest(text string, list []string) string {
 // TestProbeIsWellFormed has Wireshark's dissector look at all that a probe sends and is sent.
 func TestProbeIsWellFormed(t *testing.T) {
 	netlab.Require(t, "tcpdump", "tshark")
+	t.Parallel()
 	lab := netlab.Up(t, netlab.Plain)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 	capture := lab.Host("lan").Capture(t, "l0")
@@ -457,6 +463,7 @@ func TestProbeIsWellFormed(t *testing.T) {
 // TestSilence shows that without a token the reflector is silent to the real scanners' tools.
 func TestSilence(t *testing.T) {
 	netlab.Require(t, "tcpdump", "sipsak", "sipp")
+	t.Parallel()
 	lab := netlab.Up(t, netlab.Plain)
 	reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 	capture := lab.Host("wan").Capture(t, "w0")
