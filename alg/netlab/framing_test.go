@@ -38,7 +38,7 @@ func TestProbeFraming(t *testing.T) {
 			if len(tc.flags) > 0 {
 				want = []string{
 					"invite-pair", "invite-pair-options", "invite-split-body", "invite-split-headers", "invite-unframed",
-					"invite-unframed-options", "options-keepalive", "options-octets",
+					"invite-unframed-options", "options-octets", "options-ping",
 				}
 			}
 			if !slices.Equal(steps, want) {
@@ -58,7 +58,7 @@ func framedSteps(t *testing.T, report *alg.Report, helpers bool) (names []string
 		paths[f.ID] = f.Path
 	}
 	for _, p := range report.Evidence.Pairs {
-		if !p.Outbound || !slices.ContainsFunc([]string{"-split-", "-pair", "-keepalive", "-unframed", "-octets"}, func(s string) bool { return strings.Contains(p.Step, s) }) {
+		if !p.Outbound || !slices.ContainsFunc([]string{"-split-", "-pair", "-ping", "-unframed", "-octets"}, func(s string) bool { return strings.Contains(p.Step, s) }) {
 			continue
 		}
 		names = append(names, p.Step)

@@ -178,6 +178,9 @@ func TestProbeFindings(t *testing.T) {
 			if f.ID == "sdp-origin-forced" {
 				continue // of the offer with somebody else's media address
 			}
+			if f.Kind == alg.ChangeMissed {
+				continue // of the message in two segments, of which the helper rewrites one
+			}
 			if f.Transport == transport && f.Field == field && f.SourcePort == source && f.Direction == direction && f.Message == message {
 				return f
 			}
