@@ -23,6 +23,7 @@ import (
 
 	sipgosip "github.com/emiago/sipgo/sip"
 
+	"nofixup/alg"
 	"nofixup/alg/netlab"
 )
 
@@ -45,21 +46,22 @@ func TestReferees(t *testing.T) {
 	lab := netlab.Up(t, netlab.Plain)
 	wan := lab.Host("wan")
 	url, pin := reflectorAt(t, wan, netlab.WANAddr, netlab.WANAddr6)
-	report, exit := probe(t, lab, url, pin)
+	report, exit := probe(t, lab, url, pin, "--only", "sip,media")
 	if exit != 0 {
 		t.Errorf("exit code %d: not all was sent that a probe sends: %v", exit, report.Network.Notes)
 	}
 	flows := map[int]netip.Addr{} // where to
 	transports := map[int]string{}
+	speaksSIP := map[int]bool{}
 	for _, f := range report.Evidence.Flows {
-		flows[f.ID], transports[f.ID] = f.Inside[1].Addr(), f.Path.Transport
+		flows[f.ID], transports[f.ID], speaksSIP[f.ID] = f.Inside[1].Addr(), f.Path.Transport, f.Path.Proto == alg.ProtoSIP
 	}
 	var calls []call
 	methods := map[string]int{}
 	responses := 0
 	for i := range report.Evidence.Pairs {
 		p := &report.Evidence.Pairs[i]
-		if !p.Outbound || p.Breaks != "" || p.Step == "stun" {
+		if !p.Outbound || p.Breaks != "" || !speaksSIP[p.Flow] || p.Step == "stun" {
 			continue
 		}
 		msg, err := sipgosip.ParseMessage(p.Inside.Raw)
