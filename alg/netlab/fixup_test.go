@@ -216,6 +216,9 @@ func TestVectorsCoverProbe(t *testing.T) {
 						got.Payload = slices.Concat(got.Payload, out.Payload)
 					}
 				}
+				if p.Datagram.DF == alg.DFSet && got != nil && len(got.Payload) > maxUnfragmented(got.Dst.Addr()) {
+					got = nil // it has grown, and no router may fragment it: the simulator knows no packets
+				}
 				if !got.equal(want) {
 					t.Errorf("pair %d, %s:\nsent: %v\nthe kernel: %v\nthe simulator: %v", p.ID, p.Step, sent, want, got)
 				}
@@ -246,6 +249,14 @@ func inOrder(pairs []alg.Pair) []alg.Pair {
 		return p.Outside.At
 	}
 	return slices.SortedStableFunc(slices.Values(pairs), func(a, b alg.Pair) int { return at(a).Compare(at(b)) })
+}
+
+// maxUnfragmented is how many octets of a datagram a packet of the lab's links carries, which have Ethernet's MTU.
+func maxUnfragmented(a netip.Addr) int {
+	if a.Is4() {
+		return 1500 - 20 - 8
+	}
+	return 1500 - 40 - 8
 }
 
 // segments cuts a message as the probe did that sent it.
