@@ -293,6 +293,9 @@ func pairEnds(t *testing.T, report *alg.Report, p alg.Pair) (sent, got *message)
 		if !p.Outbound {
 			addrs[0], addrs[1] = addrs[1], addrs[0]
 		}
+		if s.To.IsValid() {
+			addrs[1] = s.To
+		}
 		return &message{f.Path.Transport, addrs[0], addrs[1], s.Raw}
 	}
 	sent, got = side(f.Inside, p.Inside), side(f.Outside, p.Outside)
