@@ -187,8 +187,9 @@ type streamTap struct {
 	*io.PipeReader
 }
 
-func (t *streamTap) Write(b []byte) (int, error)      { return len(b), t.write(b) }
-func (t *streamTap) LocalAddr() net.Addr              { return net.TCPAddrFromAddrPort(t.link.local()) }
+func (t *streamTap) Write(b []byte) (int, error) { return len(b), t.write(b) }
+func (t *streamTap) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(t.link.local()) }
+
 func (t *streamTap) RemoteAddr() net.Addr             { return net.TCPAddrFromAddrPort(t.link.Inside[1]) }
 func (t *streamTap) SetDeadline(time.Time) error      { return nil }
 func (t *streamTap) SetReadDeadline(time.Time) error  { return nil }
