@@ -466,7 +466,6 @@ func TestProbeIsWellFormed(t *testing.T) {
 // TestSilence shows that without a token the reflector is silent to the real scanners' tools.
 func TestSilence(t *testing.T) {
 	netlab.Require(t, "tcpdump", "sipsak", "sipp")
-	t.Parallel()
 	lab := netlab.Up(t, netlab.Plain)
 	reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 	capture := lab.Host("wan").Capture(t, "w0")
