@@ -67,7 +67,9 @@ func TestProbeTCPIntercepted(t *testing.T) {
 	}{
 		{"none", nil, 0, clean, ""},
 		{
-			"5060", []int{5060}, 1,
+			"5060",
+			[]int{5060},
+			1,
 			strings.NewReplacer("tcp IPv4 5060 from 5060: clean clean", "tcp IPv4 5060 from 5060: intercepted intercepted",
 				"tcp IPv4 5060 from ephemeral: clean clean", "tcp IPv4 5060 from ephemeral: intercepted intercepted").Replace(clean),
 			"tcp-intercepted",
