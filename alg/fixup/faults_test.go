@@ -14,20 +14,22 @@ import (
 
 // TestBlock: what is blocked vanishes, and leaves no way in behind.
 func TestBlock(t *testing.T) {
-	n := newNetwork(t, Config{Block: func(p Packet, out bool) bool {
-		return p.Proto == "udp" && out && p.Dst.Port() == 5060 || bytes.Equal(p.Payload, []byte("secret"))
-	}})
-	in, out := listenPacket(t, n.Inside(), ":5060"), listenPacket(t, n.Outside(), ":5060")
-	other := listenPacket(t, n.Outside(), ":7000")
-	in.WriteTo([]byte("a"), udp("203.0.113.10:5060"))
-	expectDatagram(t, out, "", "")
-	out.WriteTo([]byte("b"), udp("198.51.100.2:5060"))
-	expectDatagram(t, in, "", "")
-	in.WriteTo([]byte("c"), udp("203.0.113.10:7000"))
-	expectDatagram(t, other, "c", "198.51.100.2:5060")
-	other.WriteTo([]byte("secret"), udp("198.51.100.2:5060"))
-	other.WriteTo([]byte("d"), udp("198.51.100.2:5060"))
-	expectDatagram(t, in, "d", "203.0.113.10:7000")
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, Config{Block: func(p Packet, out bool) bool {
+			return p.Proto == "udp" && out && p.Dst.Port() == 5060 || bytes.Equal(p.Payload, []byte("secret"))
+		}})
+		in, out := listenPacket(t, n.Inside(), ":5060"), listenPacket(t, n.Outside(), ":5060")
+		other := listenPacket(t, n.Outside(), ":7000")
+		in.WriteTo([]byte("a"), udp("203.0.113.10:5060"))
+		expectDatagram(t, out, "", "")
+		out.WriteTo([]byte("b"), udp("198.51.100.2:5060"))
+		expectDatagram(t, in, "", "")
+		in.WriteTo([]byte("c"), udp("203.0.113.10:7000"))
+		expectDatagram(t, other, "c", "198.51.100.2:5060")
+		other.WriteTo([]byte("secret"), udp("198.51.100.2:5060"))
+		other.WriteTo([]byte("d"), udp("198.51.100.2:5060"))
+		expectDatagram(t, in, "d", "203.0.113.10:7000")
+	})
 }
 
 // TestBlockConnect: with the first segment or its answer gone, a connection

@@ -36,7 +36,8 @@ func listenPacket(t *testing.T, h *Host, address string) net.PacketConn {
 
 func udp(s string) *net.UDPAddr { return net.UDPAddrFromAddrPort(netip.MustParseAddrPort(s)) }
 
-// expectDatagram reads one datagram and checks it; want "" means silence.
+// expectDatagram reads one datagram and checks it; want "" means silence. It belongs inside a synctest bubble: a busy machine makes
+// no datagram late there, and no silence short.
 func expectDatagram(t *testing.T, c net.PacketConn, want, from string) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
@@ -141,27 +142,31 @@ func TestMappingLife(t *testing.T) {
 }
 
 func TestPortPreservation(t *testing.T) {
-	a, b := netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("10.0.0.77")
-	n := newNetwork(t, Config{Inside: []netip.Addr{a, b}})
-	out := listenPacket(t, n.Outside(), ":5060")
-	first, second := listenPacket(t, n.Inside(), "10.0.0.9:5060"), listenPacket(t, n.Inside(), "10.0.0.77:5060")
-	first.WriteTo([]byte("1"), udp("203.0.113.10:5060"))
-	expectDatagram(t, out, "1", "198.51.100.2:5060")
-	second.WriteTo([]byte("2"), udp("203.0.113.10:5060"))
-	expectDatagram(t, out, "2", "198.51.100.2:5061")
-	out.WriteTo([]byte("3"), udp("198.51.100.2:5061"))
-	expectDatagram(t, second, "3", "203.0.113.10:5060")
+	synctest.Test(t, func(t *testing.T) {
+		a, b := netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("10.0.0.77")
+		n := newNetwork(t, Config{Inside: []netip.Addr{a, b}})
+		out := listenPacket(t, n.Outside(), ":5060")
+		first, second := listenPacket(t, n.Inside(), "10.0.0.9:5060"), listenPacket(t, n.Inside(), "10.0.0.77:5060")
+		first.WriteTo([]byte("1"), udp("203.0.113.10:5060"))
+		expectDatagram(t, out, "1", "198.51.100.2:5060")
+		second.WriteTo([]byte("2"), udp("203.0.113.10:5060"))
+		expectDatagram(t, out, "2", "198.51.100.2:5061")
+		out.WriteTo([]byte("3"), udp("198.51.100.2:5061"))
+		expectDatagram(t, second, "3", "203.0.113.10:5060")
+	})
 }
 
 func TestNoNAT(t *testing.T) {
-	n := newNetwork(t, Config{NoNAT: true})
-	in, out := listenPacket(t, n.Inside(), ":5060"), listenPacket(t, n.Outside(), ":5060")
-	out.WriteTo([]byte("a"), udp("10.0.0.9:5060"))
-	expectDatagram(t, in, "", "")
-	in.WriteTo([]byte("b"), udp("203.0.113.10:5060"))
-	expectDatagram(t, out, "b", "10.0.0.9:5060")
-	out.WriteTo([]byte("c"), udp("10.0.0.9:5060"))
-	expectDatagram(t, in, "c", "203.0.113.10:5060")
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, Config{NoNAT: true})
+		in, out := listenPacket(t, n.Inside(), ":5060"), listenPacket(t, n.Outside(), ":5060")
+		out.WriteTo([]byte("a"), udp("10.0.0.9:5060"))
+		expectDatagram(t, in, "", "")
+		in.WriteTo([]byte("b"), udp("203.0.113.10:5060"))
+		expectDatagram(t, out, "b", "10.0.0.9:5060")
+		out.WriteTo([]byte("c"), udp("10.0.0.9:5060"))
+		expectDatagram(t, in, "c", "203.0.113.10:5060")
+	})
 }
 
 func TestListenPacketErrors(t *testing.T) {
@@ -206,57 +211,63 @@ func TestListenPacketErrors(t *testing.T) {
 }
 
 func TestDialUDP(t *testing.T) {
-	n := newNetwork(t, Config{})
-	out := listenPacket(t, n.Outside(), ":5060")
-	stranger := listenPacket(t, n.Outside(), ":7000")
-	c, err := n.Inside().DialContext(t.Context(), "udp", ":40000", "203.0.113.10:5060")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.LocalAddr().String() != "10.0.0.9:40000" || c.RemoteAddr().String() != "203.0.113.10:5060" {
-		t.Errorf("addresses %v, %v", c.LocalAddr(), c.RemoteAddr())
-	}
-	c.Write([]byte("a"))
-	expectDatagram(t, out, "a", "198.51.100.2:40000")
-	stranger.WriteTo([]byte("b"), udp("198.51.100.2:40000"))
-	out.WriteTo([]byte("c"), udp("198.51.100.2:40000"))
-	b := make([]byte, 10)
-	if n, err := c.Read(b); err != nil || string(b[:n]) != "c" {
-		t.Errorf("read %q, %v", b[:n], err)
-	}
-	six, err := n.Inside().DialContext(t.Context(), "udp", "", "[2001:db8:203::10]:5060")
-	if err != nil || !strings.HasPrefix(six.LocalAddr().String(), "[fd00:10::9]:") {
-		t.Errorf("IPv6: %v, %v", six, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, Config{})
+		out := listenPacket(t, n.Outside(), ":5060")
+		stranger := listenPacket(t, n.Outside(), ":7000")
+		c, err := n.Inside().DialContext(t.Context(), "udp", ":40000", "203.0.113.10:5060")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.LocalAddr().String() != "10.0.0.9:40000" || c.RemoteAddr().String() != "203.0.113.10:5060" {
+			t.Errorf("addresses %v, %v", c.LocalAddr(), c.RemoteAddr())
+		}
+		c.Write([]byte("a"))
+		expectDatagram(t, out, "a", "198.51.100.2:40000")
+		stranger.WriteTo([]byte("b"), udp("198.51.100.2:40000"))
+		out.WriteTo([]byte("c"), udp("198.51.100.2:40000"))
+		b := make([]byte, 10)
+		if n, err := c.Read(b); err != nil || string(b[:n]) != "c" {
+			t.Errorf("read %q, %v", b[:n], err)
+		}
+		six, err := n.Inside().DialContext(t.Context(), "udp", "", "[2001:db8:203::10]:5060")
+		if err != nil || !strings.HasPrefix(six.LocalAddr().String(), "[fd00:10::9]:") {
+			t.Errorf("IPv6: %v, %v", six, err)
+		}
+	})
 }
 
 func TestDatagramsAreCopied(t *testing.T) {
-	n := newNetwork(t, Config{})
-	in, out := listenPacket(t, n.Inside(), ":1"), listenPacket(t, n.Outside(), ":2")
-	b := []byte("before")
-	in.WriteTo(b, udp("203.0.113.10:2"))
-	copy(b, "after!")
-	expectDatagram(t, out, "before", "198.51.100.2:1")
-	// A short buffer cuts the datagram off and does not keep the rest.
-	in.WriteTo([]byte("long"), udp("203.0.113.10:2"))
-	in.WriteTo([]byte("next"), udp("203.0.113.10:2"))
-	short := make([]byte, 2)
-	if n, _, err := out.ReadFrom(short); n != 2 || err != nil {
-		t.Errorf("%d, %v", n, err)
-	}
-	expectDatagram(t, out, "next", "198.51.100.2:1")
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, Config{})
+		in, out := listenPacket(t, n.Inside(), ":1"), listenPacket(t, n.Outside(), ":2")
+		b := []byte("before")
+		in.WriteTo(b, udp("203.0.113.10:2"))
+		copy(b, "after!")
+		expectDatagram(t, out, "before", "198.51.100.2:1")
+		// A short buffer cuts the datagram off and does not keep the rest.
+		in.WriteTo([]byte("long"), udp("203.0.113.10:2"))
+		in.WriteTo([]byte("next"), udp("203.0.113.10:2"))
+		short := make([]byte, 2)
+		if n, _, err := out.ReadFrom(short); n != 2 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		expectDatagram(t, out, "next", "198.51.100.2:1")
+	})
 }
 
 func TestQueueIsBounded(t *testing.T) {
-	n := newNetwork(t, Config{})
-	in, out := listenPacket(t, n.Inside(), ":1"), listenPacket(t, n.Outside(), ":2")
-	for range maxQueue + 10 {
-		in.WriteTo([]byte("x"), udp("203.0.113.10:2"))
-	}
-	for range maxQueue {
-		expectDatagram(t, out, "x", "198.51.100.2:1")
-	}
-	expectDatagram(t, out, "", "")
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, Config{})
+		in, out := listenPacket(t, n.Inside(), ":1"), listenPacket(t, n.Outside(), ":2")
+		for range maxQueue + 10 {
+			in.WriteTo([]byte("x"), udp("203.0.113.10:2"))
+		}
+		for range maxQueue {
+			expectDatagram(t, out, "x", "198.51.100.2:1")
+		}
+		expectDatagram(t, out, "", "")
+	})
 }
 
 func TestDeadlines(t *testing.T) {

@@ -209,6 +209,9 @@ func TestAbsent(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			if tc.timeout == 0 {
+				t.Parallel() // the others may need all of their time
+			}
 			lab := netlab.Up(t, cmp.Or(tc.mode, netlab.Plain))
 			var pin string
 			if !tc.nobody {

@@ -11,6 +11,7 @@ import (
 // bound to.
 func TestProbeCause(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	const also = `table ip more {
 		ct helper sip-udp { type "sip" protocol udp; }
 		ct helper sip-tcp { type "sip" protocol tcp; }
@@ -40,6 +41,7 @@ func TestProbeCause(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			if tc.rules != "" {
 				lab.Host("rtr").NFT(t, strings.Replace(also, "RULES", tc.rules, 1))

@@ -26,6 +26,7 @@ table ip6 faults { chain f { type filter hook forward priority 0; meta l4proto !
 // the way from which on, and that a gateway which takes them is told from that.
 func TestProbeLargeDatagrams(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	fragments := map[int][]string{
 		4: {"invite-size-1600 of 1600 octets, in fragments, none arrives, while 1472 octets pass"},
 		6: {"invite-size-1600 of 1600 octets, in fragments, none arrives, while 1452 octets pass"},
@@ -66,6 +67,7 @@ func TestProbeLargeDatagrams(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, netlab.Plain)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 			if tc.rules != "" {
@@ -144,6 +146,7 @@ func sizes(t *testing.T, r *alg.Report) {
 // passed, but a message that fills a packet with DF and grows does not fit any more and is dropped.
 func TestProbeLargeDatagramsALG(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	lab := netlab.Up(t, netlab.ALG)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 	report, exit := probe(t, lab, url, pin)
@@ -193,6 +196,7 @@ func TestProbeLargeDatagramsALG(t *testing.T) {
 // TestProbeRefused shows that a firewall which refuses is told from one that is silent, with its address.
 func TestProbeRefused(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	// Answers to source port 5060 come in by the other interface.
 	const rule = `table inet faults { chain f { type filter hook forward priority -10; iifname { "i0", "r0" } %s dport 5060 %s; }; }
 `
@@ -230,6 +234,7 @@ func TestProbeRefused(t *testing.T) {
 		},
 	} {
 		t.Run(tc.transport+" "+tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, netlab.Plain)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 			unlimited(t, lab)
@@ -286,6 +291,7 @@ func unlimited(t *testing.T, lab *netlab.Lab) {
 // and that an error which waits to be told costs no other datagram.
 func TestProbeRefusedInVain(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	lab := netlab.Up(t, netlab.Plain)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 	unlimited(t, lab)
@@ -313,6 +319,7 @@ func TestProbeRefusedInVain(t *testing.T) {
 // everything that came later.
 func TestProbeBanned(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	// An INVITE without CSeq is the only one that has no session description, and so the only short one.
 	const rules = `table ip ban {
 	set banned { type ipv4_addr; flags timeout; }
@@ -336,6 +343,7 @@ func TestProbeBanned(t *testing.T) {
 		{"all but HTTPS", "meta l4proto { tcp, udp } th dport != 443", "meta l4proto { tcp, udp } th sport != 443", "drop", "nothing arrives on any port that was probed, the control port included, while HTTPS still works", true, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, netlab.Plain)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 			lab.Host("rtr").NFT(t, fmt.Sprintf(rules, tc.out, tc.in, tc.verdict))
@@ -377,6 +385,7 @@ func TestProbeBanned(t *testing.T) {
 // keepalive for which a firewall shuts the port is found by what comes behind it.
 func TestProbeSTUN(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct{ name, rule, field string }{
 		{"stun", "iifname \"i0\" udp dport 5060 @th,96,32 0x2112a442 drop", "stun"},
 		{
@@ -385,6 +394,7 @@ func TestProbeSTUN(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, netlab.Plain)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 			lab.Host("isp").NFT(t, "table ip faults {\nset shut { type ipv4_addr; flags timeout; }\nchain f {\ntype filter hook forward priority 0\n"+tc.rule+"\n}\n}\n")

@@ -23,9 +23,14 @@
 // namespace: a goroutine that called setns would carry its operating system thread, and every thread cloned from it, into
 // the namespace with it. A test package that uses Func gives its TestMain to [Main].
 //
-// All tests that use a lab belong in one test package. The labs are strangers to each other, but they share the machine's
-// processors, and the tests measure timing. Nothing outside the namespaces is touched: no address, route or rule of the
-// machine itself, and no packet leaves it.
+// All tests that use a lab belong in one test package, whose process alone decides which labs run at once. The labs are
+// strangers to each other, but they share the machine's processors:
+//   - A test is alone unless it says otherwise. Those must be which measure how long something takes, which load the machine, or
+//     which rely on the order in which packets pass.
+//   - A test whose result does not depend on how busy the machine is calls t.Parallel and runs beside others, six at once
+//     (see [Main]). Those wait most of the time. Package testing runs them behind all that are alone.
+//
+// Nothing outside the namespaces is touched: no address, route or rule of the machine itself, and no packet leaves it.
 //
 // Kernel facts to know when writing a test:
 //   - A helper is attached to connections towards the well-known port only: UDP and TCP 5060, TCP 1720, UDP 1719.

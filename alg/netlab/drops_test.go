@@ -14,6 +14,7 @@ import (
 // is told from what is not, and that nothing else is called dropped.
 func TestProbeDrops(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	lab := netlab.Up(t, netlab.ALG)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 	report, _ := probe(t, lab, url, pin, "--thorough")
@@ -73,6 +74,7 @@ func TestProbeDrops(t *testing.T) {
 // leaves alone while it rewrites the rest.
 func TestProbeNames(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	lab := netlab.Up(t, netlab.ALG)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 	report, _ := probe(t, lab, url, pin, "--thorough")

@@ -14,6 +14,7 @@ import (
 // translated in IPv4 alone, as most routers have it. Over IPv6 the helper then changes no octet, and drops what it cannot read.
 func TestProbeFamilies(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	lab := netlab.Up(t, netlab.ALG)
 	lab.Host("rtr").NFT(t, "delete chain ip6 netlab nat")
 	lab.Host("isp").Run(t, "ip", "-6", "route", "add", "fd00:10::/64", "via", netlab.PublicAddr6.String())
@@ -60,6 +61,7 @@ func TestProbeFamilies(t *testing.T) {
 // TestProbeH323OverIPv6 shows that the kernel rewrites H.323 over IPv4 alone, also where it translates the addresses of both.
 func TestProbeH323OverIPv6(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	lab := netlab.Up(t, netlab.ALG)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 	report, _ := probe(t, lab, url, pin, "--only", "h323")

@@ -23,6 +23,7 @@ func filter(t *testing.T, lab *netlab.Lab, rule string) {
 // TestProbeBlocked shows that a closed port is told from a gateway, from loss, and from a firewall on the computer itself.
 func TestProbeBlocked(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct {
 		name, rule string
 		exit       int
@@ -79,6 +80,7 @@ tcp IPv4 15060 from ephemeral: clean clean
 `, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, netlab.Plain)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 			filter(t, lab, tc.rule)
@@ -111,6 +113,7 @@ tcp IPv4 15060 from ephemeral: clean clean
 // of a run that failed is kept.
 func TestProbeLoss(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	// Loss in both directions, each packet once. On TCP only the probed ports lose, not HTTPS.
 	onUDP := "meta l4proto udp numgen random mod 100 < %d drop"
 	onTCP := "ip daddr 203.0.113.10 tcp dport { 5060, 15060 } numgen random mod 100 < %[1]d drop\n" +
@@ -131,6 +134,7 @@ func TestProbeLoss(t *testing.T) {
 		{netlab.ALG, "h323", strings.Replace(onH323, "%d", "%[1]d", 1), 5, "h323,ras"},
 	} {
 		t.Run(fmt.Sprintf("%s %s %d %%", tc.mode, tc.on, tc.percent), func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 			filter(t, lab, fmt.Sprintf(tc.rule, tc.percent))

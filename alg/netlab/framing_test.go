@@ -14,6 +14,7 @@ import (
 // it takes each segment for itself. Without it, however the messages are cut, they arrive as they were sent.
 func TestProbeFraming(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct {
 		mode  netlab.Mode
 		flags []string
@@ -25,6 +26,7 @@ func TestProbeFraming(t *testing.T) {
 		{netlab.Firewall, []string{"--thorough"}, 0},
 	} {
 		t.Run(string(tc.mode)+strings.Join(tc.flags, ""), func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 			report, exit := probe(t, lab, url, pin, tc.flags...)
@@ -36,7 +38,7 @@ func TestProbeFraming(t *testing.T) {
 			if len(tc.flags) > 0 {
 				want = []string{
 					"invite-pair", "invite-pair-options", "invite-split-body", "invite-split-headers", "invite-unframed",
-					"invite-unframed-options", "options-keepalive", "options-octets",
+					"invite-unframed-options", "options-octets", "options-ping",
 				}
 			}
 			if !slices.Equal(steps, want) {
@@ -56,7 +58,7 @@ func framedSteps(t *testing.T, report *alg.Report, helpers bool) (names []string
 		paths[f.ID] = f.Path
 	}
 	for _, p := range report.Evidence.Pairs {
-		if !p.Outbound || !slices.ContainsFunc([]string{"-split-", "-pair", "-keepalive", "-unframed", "-octets"}, func(s string) bool { return strings.Contains(p.Step, s) }) {
+		if !p.Outbound || !slices.ContainsFunc([]string{"-split-", "-pair", "-ping", "-unframed", "-octets"}, func(s string) bool { return strings.Contains(p.Step, s) }) {
 			continue
 		}
 		names = append(names, p.Step)

@@ -47,6 +47,7 @@ func h323Verdicts(r *alg.Report) string {
 // TestProbeH323 shows that the verdicts on H.323 are right in every mode of the lab, and the same again and again.
 func TestProbeH323(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct {
 		mode netlab.Mode
 		exit int
@@ -58,6 +59,7 @@ func TestProbeH323(t *testing.T) {
 		{netlab.Firewall, 0, h323Paths(alg.Clean, alg.Clean, alg.Clean, 4, 6)},
 	} {
 		t.Run(string(tc.mode), func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 			for n := range runs(t) {
@@ -80,6 +82,7 @@ func TestProbeH323(t *testing.T) {
 // it.
 func TestProbeH323Findings(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	lab := netlab.Up(t, netlab.ALG)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 	report, exit := probe(t, lab, url, pin, "--only", "h323,ras")
@@ -157,6 +160,7 @@ func TestProbeH323Findings(t *testing.T) {
 // TestProbeH323IsWellFormed has Wireshark's dissectors look at all of H.323 that a probe sends and is sent.
 func TestProbeH323IsWellFormed(t *testing.T) {
 	netlab.Require(t, "tcpdump", "tshark")
+	t.Parallel()
 	lab := netlab.Up(t, netlab.Plain)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 	capture := lab.Host("lan").Capture(t, "l0")

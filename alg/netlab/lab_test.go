@@ -43,6 +43,7 @@ func port(a netip.Addr, p uint16) netip.AddrPort { return netip.AddrPortFrom(a, 
 // TestInvite shows that every mode is what it says: what leaves the phone and what reaches the Internet, octet for octet.
 func TestInvite(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	const media = 40000
 	for _, mode := range netlab.Modes() {
 		t.Run(string(mode), func(t *testing.T) {
@@ -69,6 +70,7 @@ func TestInvite(t *testing.T) {
 			}
 			for _, tr := range trials {
 				t.Run(tr.name, func(t *testing.T) {
+					t.Parallel()
 					lab := netlab.Up(t, mode)
 					phone := newPeer(t, lab.Host("lan"), tr.lan, 5060)
 					server := newPeer(t, lab.Host("wan"), tr.wan, 5060)
@@ -112,6 +114,7 @@ func pinhole(t *testing.T, lab *netlab.Lab, phone, server *peer, seen netip.Addr
 // with fragments put together again.
 func TestCapture(t *testing.T) {
 	netlab.Require(t, "tcpdump")
+	t.Parallel()
 	const rounds, burst = 10, 50
 	lab := netlab.Up(t, netlab.Plain)
 	for _, tr := range []struct{ lan, wan, source netip.Addr }{
@@ -160,6 +163,7 @@ func TestCapture(t *testing.T) {
 
 // TestNFT shows that a test can make the network worse, and repair it.
 func TestNFT(t *testing.T) {
+	t.Parallel()
 	lab := netlab.Up(t, netlab.Plain)
 	phone := newPeer(t, lab.Host("lan"), netlab.LANAddr, 5060)
 	server := newPeer(t, lab.Host("wan"), netlab.WANAddr, 5060)

@@ -10,6 +10,7 @@ import (
 // TestProbeMappings shows that what a NAT makes of ports and addresses is told, and is no interference.
 func TestProbeMappings(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct {
 		name, rules string
 		want        []string
@@ -26,6 +27,7 @@ func TestProbeMappings(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, netlab.Plain)
 			rtr := lab.Host("rtr")
 			rtr.Run(t, "ip", "addr", "add", "198.51.100.3/24", "dev", "r1")

@@ -16,6 +16,7 @@ import (
 // any port of it (sip_direct_media).
 func TestProbePinholes(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	const established = `table inet mine {
 		chain input {
 			type filter hook input priority 0; policy drop;
@@ -41,6 +42,7 @@ func TestProbePinholes(t *testing.T) {
 		{"firewall here as well", netlab.FirewallALG, established, nil, 1, "a firewall of this computer filters what comes in", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			if tc.lan != "" {
 				lab.Host("lan").NFT(t, tc.lan)
@@ -93,6 +95,7 @@ func TestProbePinholes(t *testing.T) {
 // behind the kernel's gateway, which keeps those of SIP for an hour (sip_timeout).
 func TestProbeBindings(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct {
 		mode  netlab.Mode
 		want  string // rungs on port 5060, those on the control port
@@ -103,11 +106,12 @@ func TestProbeBindings(t *testing.T) {
 		{netlab.ALG, "15 ok, 30 ok; 15 ok, 30 failed", false, "a binding lives for more than 30 s, on the control port for less than 30 s"},
 	} {
 		t.Run(string(tc.mode), func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			lab.Host("rtr").Run(t, "sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=10", "net.netfilter.nf_conntrack_udp_timeout_stream=20")
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 			began := time.Now()
-			report, exit := probe(t, lab, url, pin, "--thorough", "--timeout", "45s")
+			report, exit := probe(t, lab, url, pin, "--thorough", "--idle", "3m5s", "--timeout", "45s")
 			t.Logf("%v, exit %d", time.Since(began), exit)
 			rungs := map[bool][]string{}
 			for _, x := range report.Trials {

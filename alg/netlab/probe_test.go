@@ -121,6 +121,7 @@ func allPaths(outbound, inbound alg.Verdict, families ...int) string {
 // TestProbe shows that the verdict on every mode of the lab is right, and the same again and again.
 func TestProbe(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		mode    netlab.Mode
@@ -146,6 +147,7 @@ func TestProbe(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 			for n := range runs(t) {
@@ -173,6 +175,7 @@ func TestProbe(t *testing.T) {
 // TestProbeFindings shows what the kernel's gateway does, field by field, and that nothing is claimed beyond it.
 func TestProbeFindings(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	lab := netlab.Up(t, netlab.ALG)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 	report, _ := probe(t, lab, url, pin)
@@ -181,6 +184,9 @@ func TestProbeFindings(t *testing.T) {
 			f := &report.Findings[i]
 			if f.ID == "sdp-origin-forced" {
 				continue // of the offer with somebody else's media address
+			}
+			if f.Kind == alg.ChangeMissed {
+				continue // of the message in two segments, of which the helper rewrites one
 			}
 			if f.Transport == transport && f.Field == field && f.SourcePort == source && f.Direction == direction && f.Message == message {
 				return f
@@ -264,8 +270,10 @@ func atoi(t *testing.T, b []byte) int {
 // what was on the wires on both sides of the router: every datagram and every stream, octet for octet, and no other.
 func TestReceipts(t *testing.T) {
 	netlab.Require(t, "tcpdump")
+	t.Parallel()
 	for _, mode := range []netlab.Mode{netlab.ALG, netlab.Plain, netlab.Double} {
 		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, mode)
 			addrs := []netip.Addr{netlab.WANAddr}
 			if mode.IPv6() {
@@ -427,6 +435,7 @@ func nearest(text string, list []string) string {
 // TestProbeIsWellFormed has Wireshark's dissector look at all that a probe sends and is sent.
 func TestProbeIsWellFormed(t *testing.T) {
 	netlab.Require(t, "tcpdump", "tshark")
+	t.Parallel()
 	lab := netlab.Up(t, netlab.Plain)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 	capture := lab.Host("lan").Capture(t, "l0")

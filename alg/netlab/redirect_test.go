@@ -14,6 +14,7 @@ import (
 // translates addresses, on either family, and that no other router is said to do so.
 func TestProbeRedirects(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct {
 		mode netlab.Mode
 		want []string
@@ -24,6 +25,7 @@ func TestProbeRedirects(t *testing.T) {
 		{netlab.FirewallALG, nil}, // without NAT the kernel touches no port
 	} {
 		t.Run(string(tc.mode), func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 			report, _ := probe(t, lab, url, pin)

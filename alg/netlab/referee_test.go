@@ -42,6 +42,7 @@ import (
 // CANCEL over the connection of its INVITE.
 func TestReferees(t *testing.T) {
 	netlab.Require(t, "sipp", "ss")
+	t.Parallel()
 	lab := netlab.Up(t, netlab.Plain)
 	wan := lab.Host("wan")
 	url, pin := reflectorAt(t, wan, netlab.WANAddr, netlab.WANAddr6)

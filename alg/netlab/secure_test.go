@@ -29,8 +29,10 @@ import (
 // port 5061 alone.
 func TestProbeSecure(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, mode := range []netlab.Mode{netlab.Plain, netlab.ALG} {
 		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, mode)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr6)
 			report, exit := probe(t, lab, url, pin, "--only", "sips")
@@ -51,6 +53,7 @@ func TestProbeSecure(t *testing.T) {
 // and that TLS on the same port gets through.
 func TestProbeHelperOn5061(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	lab := netlab.Up(t, netlab.ALG)
 	lab.Host("rtr").NFT(t, `table ip more {
 		ct helper sip-udp { type "sip" protocol udp; }
@@ -80,6 +83,7 @@ func TestProbeHelperOn5061(t *testing.T) {
 // it; without it the same router is clean.
 func TestProbeIntercepted(t *testing.T) {
 	netlab.Require(t, "stunnel4")
+	t.Parallel()
 	lab := netlab.Up(t, netlab.Plain)
 	url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 	if report, exit := probe(t, lab, url, pin, "--only", "sips"); exit != 0 {

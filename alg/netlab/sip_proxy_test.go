@@ -18,6 +18,7 @@ import (
 // may do is called interference, and that a proxy which rewrites addresses is found out as any other box.
 func TestProbeSIPProxy(t *testing.T) {
 	netlab.Require(t, "kamailio")
+	t.Parallel()
 	proxies := []string{"sip-proxy", "sip-proxy-refused"}
 	for _, tc := range []struct {
 		name, relay string
@@ -35,6 +36,7 @@ func TestProbeSIPProxy(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, netlab.Plain)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 			proxyAt(t, lab.Host("rtr"), tc.relay)

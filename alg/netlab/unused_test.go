@@ -56,6 +56,7 @@ func relay(near *net.TCPConn, to string) {
 // alone it is an interceptor, on all ports a proxy that means nothing to SIP, and without one the path is clean.
 func TestProbeTCPIntercepted(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	clean := allPaths(alg.Clean, alg.Clean, 4)
 	for _, tc := range []struct {
 		name  string
@@ -76,6 +77,7 @@ func TestProbeTCPIntercepted(t *testing.T) {
 		{"all", []int{5060, 5061, 15060}, 0, clean, "tcp-proxy"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, netlab.Plain)
 			wan := lab.Host("wan")
 			p := netlab.Start(t, wan.Command(context.Background(), netlab.Build(t, "nofixup/cmd/nofixup-reflector"),

@@ -17,7 +17,7 @@ const (
 	stepSplitBody    = alg.StepInviteSplitBody
 	stepOctets       = alg.StepOptionsOctets
 	stepInvitePair   = "invite-pair"
-	stepPing         = "options-keepalive"
+	stepPing         = "options-ping"
 	stepNoLength     = "invite-unframed"
 )
 

@@ -127,3 +127,28 @@ func TestPortWalk(t *testing.T) {
 		}
 	}
 }
+
+// TestStepNames shows that a name stands for one step: that of a framing is looked up ahead of transports, and would take an odd
+// message of the same name with it. Each of both kinds is part of a thorough plan.
+func TestStepNames(t *testing.T) {
+	planned := map[string]bool{}
+	plan := NewPlan(append(targets(), port5061...), PlanOptions{Thorough: true})
+	for _, round := range plan.Rounds {
+		for _, s := range round.Steps {
+			planned[s.Name] = true
+		}
+	}
+	for _, f := range framings {
+		if o, ok := oddOf(f.name); ok {
+			t.Errorf("%s is a framing and %s", f.name, o.trait)
+		}
+		if !planned[f.name] {
+			t.Errorf("%s is not planned", f.name)
+		}
+	}
+	for _, o := range odds {
+		if !planned[o.name] {
+			t.Errorf("%s is not planned", o.name)
+		}
+	}
+}

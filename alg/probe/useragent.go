@@ -196,7 +196,7 @@ type streamTap struct {
 }
 
 func (t *streamTap) Write(b []byte) (int, error) { return len(b), t.write(b) }
-func (t *streamTap) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(t.link.local()) }
+func (t *streamTap) LocalAddr() net.Addr         { return net.TCPAddrFromAddrPort(t.link.local()) }
 
 func (t *streamTap) RemoteAddr() net.Addr             { return net.TCPAddrFromAddrPort(t.link.Inside[1]) }
 func (t *streamTap) SetDeadline(time.Time) error      { return nil }
