@@ -13,6 +13,7 @@ import (
 // TestProbeMedia shows what is said of the media of calls on the modes of the lab.
 func TestProbeMedia(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	for _, tc := range []struct {
 		mode     netlab.Mode
 		exit     int
@@ -36,6 +37,7 @@ func TestProbeMedia(t *testing.T) {
 		{netlab.FirewallALG, 1, []string{"media-pinhole-opened"}, map[string]string{}, "Audio passes both ways"},
 	} {
 		t.Run(string(tc.mode), func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, tc.mode)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
 			report, exit := probe(t, lab, url, pin, "--only", "media", "-4")
@@ -133,6 +135,7 @@ func messages(t *testing.T, r *alg.Report) {
 // TestProbeMediaFaults shows that what is done to media is told, for each direction by itself, and not taken for a gateway.
 func TestProbeMediaFaults(t *testing.T) {
 	netlab.Require(t)
+	t.Parallel()
 	// What comes in passes until so long after the first that went out.
 	ends := `set ever { type ipv4_addr; flags dynamic; }
 		set fresh { type ipv4_addr; flags dynamic,timeout; timeout 2s; }
@@ -176,6 +179,7 @@ func TestProbeMediaFaults(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			lab := netlab.Up(t, netlab.Plain)
 			url, pin := reflectorWith(t, lab.Host("wan"), append([]string{"--host", netlab.WANAddr.String()}, tc.flags...))
 			lab.Host(tc.host).NFT(t, "table ip faults { "+tc.rules+"\n}\n")
