@@ -89,7 +89,7 @@ type Role string
 // Roles of a [Pair].
 const (
 	RoleProbe   Role = "probe"   // what the path is judged by
-	RoleBracket Role = "bracket" // a message known to be good, sent around a step that may be dropped
+	RoleBracket Role = "bracket" // a message known to be good, sent around a step that may be dropped, or to make a call with media
 	RoleControl Role = "control" // the same message on the control port
 	RoleCause   Role = "cause"   // a variant that tells what sets a box off: by what is done to it, never by getting lost
 )

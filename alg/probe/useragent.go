@@ -99,8 +99,9 @@ func (u *userAgent) write(raw []byte) error {
 		_, err := u.put(&sent{link: u.link}, raw)
 		return err
 	}
+	// What is lost of it the stack repeats, or does not: that proves nothing. The calls without media do.
 	step := u.step
-	step.Name, step.Script = name, false
+	step.Name, step.Script, step.Role = name, false, alg.RoleBracket
 	m := &sent{number: tag.Number, link: u.link, step: step, try: u.try, raw: append([]byte(nil), raw...)}
 	u.transmit(m)
 	return m.failed
@@ -460,7 +461,9 @@ func (u *userAgent) transaction(ctx context.Context, dialog *sipgo.DialogClientS
 func (u *userAgent) respond(ctx context.Context, m *sent, name string, action wire.Action) (got *sighting) {
 	action.Action, action.To = wire.ActionRespond, m.there.seq
 	u.insist(ctx, u.link, u.try, func(try int) bool {
-		a := u.ask(ctx, u.link, u.step.part(name), try, action)
+		part := u.step.part(name)
+		part.Role = alg.RoleBracket
+		a := u.ask(ctx, u.link, part, try, action)
 		if a == nil {
 			return false
 		}
