@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"syscall"
@@ -56,4 +57,20 @@ func newDialer() (*net.Dialer, func(error) error) {
 		}
 		return refusal(err, errs)
 	}
+}
+
+// refusal adds to the error of a connection what ICMP said of it. A connection that is refused without an ICMP error was reset.
+func refusal(err error, errs []icmpError) error {
+	if err == nil {
+		return nil
+	}
+	for _, e := range errs {
+		if !e.tooBig {
+			return &refusedError{e.by, e.reason, err}
+		}
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return &refusedError{err: err}
+	}
+	return err
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"syscall"
 
 	"nofixup/alg"
 	"nofixup/reflector/wire"
@@ -29,22 +28,6 @@ func (e *refusedError) why() string {
 }
 
 func (e *refusedError) Unwrap() error { return e.err }
-
-// refusal adds to the error of a connection what ICMP said of it. A connection that is refused without an ICMP error was reset.
-func refusal(err error, errs []icmpError) error {
-	if err == nil {
-		return nil
-	}
-	for _, e := range errs {
-		if !e.tooBig {
-			return &refusedError{e.by, e.reason, err}
-		}
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return &refusedError{err: err}
-	}
-	return err
-}
 
 // refusedTrial enters a connection that did not come about.
 func (r *runner) refusedTrial(f *flow, err error) {
