@@ -23,7 +23,7 @@ type Stream struct {
 	Jitter     float64        `json:"jitter_ms"` // RFC 3550 A.8, the mean, in ms
 	First      time.Time      `json:"first"`
 	Last       time.Time      `json:"last"`
-	Point      string         `json:"point"`          // Inside or Outside
+	Point      string         `json:"point"`          // Inside or Outside; empty where there is one capture alone
 	DSCP       int            `json:"dscp,omitempty"` // of the first packet as it arrived
 }
 
