@@ -28,12 +28,14 @@ type Way struct {
 	Natted    bool           // that message bears a public source address where the one that it announces is private
 	Far       netip.Addr     // from where the other end signals
 	Packets   int            // while the call was up
+	Before    int            // packets that passed the other vantage point, on their way here
 	First     time.Time
 	Last      time.Time
 	Steady    bool           // without a pause and without comfort noise, as long as it lasted
 	Went      netip.AddrPort // where most of it went to
 	Refused   time.Duration  // from the first ICMP error that says that nobody is there to the last, while the call was up
 	Errors    int            // how many of them
+	NoWay     int            // how many of them say that there is no way to the host, or none that is allowed, well before the end
 	By        netip.Addr     // who sent them
 }
 
@@ -49,7 +51,7 @@ const AudioUnknown = "unknown"
 
 const (
 	minHeard   = 50               // packets that one end sends before it means something that the other sends none: a second of audio
-	minTalk    = 3 * time.Second  // and how long they must last
+	minTalk    = 2 * time.Second  // and how long they must last
 	few        = 5                // packets that make no audio: the first ones of a stream that never came up
 	minStopped = 15 * time.Second // for which a stream that never paused is missing before that is called an end
 )
@@ -57,9 +59,10 @@ const (
 // span is from the first packet to the last.
 func (w *Way) span() time.Duration { return w.Last.Sub(w.First) }
 
-// refused reports that nearly all of it found nobody: a phone that hangs up refuses the last packets, too.
+// refused reports that nearly all of it found nobody. A phone that hangs up refuses the last packets, too, and one that is slow
+// the first; that there is no way to it changes less, and routers do not say it of every packet.
 func (w *Way) refused() bool {
-	return w.Errors >= 3 && w.Packets > 0 && w.Refused >= minTalk && w.Refused >= w.span()/2
+	return w.NoWay >= 2 && w.Packets > 0 || w.Errors >= 3 && w.Packets > 0 && w.Refused >= minTalk && w.Refused >= w.span()/2
 }
 
 // silent reports that next to nothing was sent this way while the other way audio went on.
@@ -125,8 +128,8 @@ func (o *Observed) path() Path {
 }
 
 // callFinding adds a call to a finding.
-func (j *Judge) callFinding(rule *Rule, o *Observed, p Path, d Direction, field, evidence string) *Finding {
-	f, fresh := (&caseJudge{Judge: j}).finding(rule, p, d, "call", field)
+func (j *Judge) callFinding(rule *Rule, o *Observed, p Path, d Direction, evidence string) *Finding {
+	f, fresh := (&caseJudge{Judge: j}).finding(rule, p, d, "call", "")
 	if fresh {
 		f.Call = o.ID
 		if evidence != "" {
@@ -146,6 +149,8 @@ func (j *Judge) deaf(o *Observed, towards int, rule *Rule, left string) string {
 	d := o.direction(towards)
 	what := fmt.Sprintf("%s packets go to %s", number(other.Packets), other.Went)
 	switch {
+	case w.Packets <= few && w.Before > few:
+		what = fmt.Sprintf("%s packets to %s pass one vantage point, %d the other, while the other way audio goes on", number(w.Before), w.Went, w.Packets)
 	case w.Packets == 0:
 		what += ", and none comes back"
 	case w.refused():
@@ -154,18 +159,18 @@ func (j *Judge) deaf(o *Observed, towards int, rule *Rule, left string) string {
 		what += fmt.Sprintf(", and no more than %d come back", w.Packets)
 	}
 	if w.Announced.IsValid() {
-		what += fmt.Sprintf(" (announced: %s)", w.Announced)
+		what += fmt.Sprintf(" (announced in %s: %s)", w.Path, w.Announced)
 	}
-	f := j.callFinding(rule, o, o.path(), d, w.Path, what)
+	f := j.callFinding(rule, o, o.path(), d, what)
 	switch {
 	case left != "" && d == Inbound:
 		f.Cause = left
 	case w.privately():
 		evidence := fmt.Sprintf("%s, to a far end at %s", w.Announced, w.Far)
-		f.Cause = j.callFinding(&mediaAddressPrivate, o, o.path(), d, w.Path, evidence).ID
+		f.Cause = j.callFinding(&mediaAddressPrivate, o, o.path(), d, evidence).ID
 	case w.refused():
 		evidence := fmt.Sprintf("%s says so of %s, in %d ICMP errors", w.By, w.Went, w.Errors)
-		f.Cause = j.callFinding(&mediaRefused, o, o.path(), d, w.Path, evidence).ID
+		f.Cause = j.callFinding(&mediaRefused, o, o.path(), d, evidence).ID
 	default:
 		return f.ID
 	}
@@ -180,7 +185,7 @@ func (w *Way) privately() bool {
 // ended reports media that stopped while the other end went on.
 func (j *Judge) ended(o *Observed, towards int) string {
 	w, other := &o.Ways[towards], &o.Ways[1-towards]
-	return j.callFinding(&mediaOneWay, o, o.path(), o.direction(towards), w.Path, fmt.Sprintf(
+	return j.callFinding(&mediaOneWay, o, o.path(), o.direction(towards), fmt.Sprintf(
 		"what goes to %s stops after %.1f s, the other way audio goes on for %.0f s", w.Went, w.span().Seconds(), other.Last.Sub(w.Last).Seconds())).ID
 }
 
@@ -192,7 +197,7 @@ func (j *Judge) latched(o *Observed) {
 			if w.Went == w.Announced {
 				evidence = fmt.Sprintf("%s, to a far end at %s", w.Announced, w.Far)
 			}
-			j.callFinding(&mediaLatched, o, o.path(), o.direction(i), w.Path, evidence)
+			j.callFinding(&mediaLatched, o, o.path(), o.direction(i), evidence)
 		}
 	}
 }
@@ -209,7 +214,7 @@ func (j *Judge) unacked(o *Observed) {
 	} else {
 		what += ", no ACK passed here"
 	}
-	j.callFinding(&ackMissing, o, o.Path, directionOf(!o.Callee), "", what)
+	j.callFinding(&ackMissing, o, o.Path, directionOf(!o.Callee), what)
 }
 
 // Private reports whether an address is of no use elsewhere: private (RFC 1918, RFC 4193), shared (RFC 6598), link-local or

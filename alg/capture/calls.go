@@ -424,6 +424,9 @@ func (k *call) stream(o *alg.Observed, towards, index int, s *Stream) {
 			w.Errors += e.Count
 			w.Refused = max(w.Refused, time.Duration(stop-max(e.First, k.answered)))
 			w.By = e.From
+			if portless := e.Family == 4 && e.Code != 3 || e.Family == 6 && e.Code != 4; portless && to-e.First >= minAgreed/3 {
+				w.NoWay += e.Count
+			}
 		}
 	}
 }

@@ -29,10 +29,13 @@ func Report(ctx context.Context, cfg Config) (*alg.Report, error) {
 	began := time.Now()
 	var r *alg.Report
 	var err error
-	if len(cfg.Files) > 0 {
+	switch {
+	case len(cfg.Files) > 0:
 		r, err = one(ctx, &cfg)
-	} else {
-		err = errors.New("no capture")
+	case len(cfg.Inside) > 0 && len(cfg.Outside) > 0:
+		r, err = two(ctx, &cfg)
+	default:
+		err = errors.New("no capture, or none of the other side")
 	}
 	if err != nil {
 		return nil, err

@@ -118,7 +118,7 @@ func (t *text) lossOf(c *alg.Call) string {
 
 // notes are what limits the meaning of a report on captures.
 func (t *text) notes() {
-	if !t.fromCapture() || len(t.report.Network.Notes) == 0 {
+	if !t.fromCapture() || len(t.report.Network.Notes) == 0 || t.report.Network.Local.IsValid() {
 		return
 	}
 	t.printf("\nnotes\n")

@@ -356,7 +356,7 @@ func (t *text) advice() {
 			seen = appendNew(seen, r.Advice)
 		}
 	}
-	if t.report.Verdict == alg.OverallInconclusive {
+	if t.report.Verdict == alg.OverallInconclusive && !t.fromCapture() {
 		seen = appendNew(seen, "See the reasons beside the paths that are untested, mend what can be mended there, and run nofixup again.")
 	}
 	if len(seen) == 0 {

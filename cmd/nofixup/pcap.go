@@ -16,10 +16,12 @@ import (
 
 func pcapCommand() command {
 	return command{
-		name: "pcap", args: "[flags] FILE...", about: "find out from captures what became of the calls in them",
-		example: "  nofixup pcap call.pcapng\n  nofixup pcap trace.pcap0 trace.pcap1\n  tcpdump -w - udp | nofixup pcap -",
+		name: "pcap", args: "[flags] FILE... | --inside FILE --outside FILE", about: "find out from captures what became of the calls in them",
+		example: "  nofixup pcap call.pcapng\n  nofixup pcap trace.pcap0 trace.pcap1\n  nofixup pcap --inside lan.pcap --outside wan.pcap\n  tcpdump -w - udp | nofixup pcap -",
 		flags: func(f *pflag.FlagSet) func(context.Context, []string, output) int {
 			var p pcapFlags
+			f.StringArrayVar(&p.inside, "inside", nil, "a capture `FILE` from the inner side of a firewall; repeatable")
+			f.StringArrayVar(&p.outside, "outside", nil, "a capture `FILE` from its outer side, of the same time; repeatable")
 			f.IntVar(&p.calls, "max-calls", capture.DefaultCalls, "follow at most `N` calls")
 			f.IntVar(&p.limits.Flows, "max-flows", capture.DefaultFlows, "keep at most `N` conversations")
 			p.declare(f)
@@ -30,8 +32,9 @@ func pcapCommand() command {
 
 type pcapFlags struct {
 	display
-	calls  int
-	limits capture.Limits
+	inside, outside []string
+	calls           int
+	limits          capture.Limits
 }
 
 func (p *pcapFlags) run(ctx context.Context, args []string, out output) int {
@@ -59,7 +62,7 @@ func (p *pcapFlags) run(ctx context.Context, args []string, out output) int {
 
 // config checks the flags.
 func (p *pcapFlags) config(args []string) (capture.Config, error) {
-	cfg := capture.Config{Files: args, Limits: p.limits, MaxCalls: p.calls, Version: version}
+	cfg := capture.Config{Files: args, Inside: p.inside, Outside: p.outside, Limits: p.limits, MaxCalls: p.calls, Version: version}
 	switch {
 	case p.check() != nil:
 		return cfg, p.check()
@@ -67,6 +70,14 @@ func (p *pcapFlags) config(args []string) (capture.Config, error) {
 		return cfg, fmt.Errorf("--max-calls %d: want more than nothing", p.calls)
 	case p.limits.Flows <= 0:
 		return cfg, fmt.Errorf("--max-flows %d: want more than nothing", p.limits.Flows)
+	case len(p.inside) > 0 != (len(p.outside) > 0):
+		return cfg, errors.New("--inside and --outside: give both, or captures of one side without them")
+	case len(p.inside) > 0 && len(args) > 0:
+		return cfg, fmt.Errorf("unexpected argument %q: is it --inside or --outside?", args[0])
+	case slices.Contains(p.inside, "-") && (len(p.inside) > 1 || slices.Contains(p.outside, "-")), slices.Contains(p.outside, "-") && len(p.outside) > 1:
+		return cfg, errors.New("standard input cannot be one of several files")
+	case len(p.inside) > 0:
+		return cfg, nil
 	case len(args) == 0:
 		return cfg, errors.New("no capture: name one, or - for standard input")
 	case len(args) > 1 && slices.Contains(args, "-"):
