@@ -1,6 +1,7 @@
 package alg
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -33,6 +34,8 @@ type Way struct {
 	Last      time.Time
 	Steady    bool           // without a pause and without comfort noise, as long as it lasted
 	Went      netip.AddrPort // where most of it went to
+	Source    netip.AddrPort // where it came from, as seen farthest from its sender
+	Written   netip.AddrPort // Announced as the receiver wrote it, where another vantage point saw that; else invalid
 	Refused   time.Duration  // from the first ICMP error that says that nobody is there to the last, while the call was up
 	Errors    int            // how many of them
 	NoWay     int            // how many of them say that there is no way to the host, or none that is allowed, well before the end
@@ -65,6 +68,11 @@ func (w *Way) refused() bool {
 	return w.NoWay >= 2 && w.Packets > 0 || w.Errors >= 3 && w.Packets > 0 && w.Refused >= minTalk && w.Refused >= w.span()/2
 }
 
+// astray reports that it is sent to a private address by an end that is public, at a point where the receiver is public, too.
+func (w *Way) astray() bool {
+	return w.Natted && w.Went == w.Announced && w.privately() && w.Packets > few
+}
+
 // silent reports that next to nothing was sent this way while the other way audio went on.
 func (w *Way) silent(other *Way) bool {
 	return other.Packets >= minHeard && other.span() >= minTalk && w.Packets <= max(few, other.Packets/50)
@@ -92,25 +100,24 @@ func (j *Judge) AddCall(o *Observed) Call {
 		c.Audio = AudioUnknown
 		return c
 	}
-	bad := func(w, other *Way) bool { return w.refused() || w.silent(other) }
+	bad := func(w, other *Way) bool { return w.refused() || w.astray() || w.silent(other) }
 	badCaller, badCallee := bad(caller, callee), bad(callee, caller)
 	switch {
 	case badCaller && badCallee:
 		c.Audio, c.Cause = AudioNone, j.deaf(o, 0, &mediaBlocked, left)
 		j.deaf(o, 1, &mediaBlocked, left)
 	case badCaller:
-		c.Audio, c.Cause = AudioOneWay, j.deaf(o, 0, &mediaOneWay, left)
+		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(0), j.deaf(o, 0, &mediaOneWay, left)
 	case badCallee:
-		c.Audio, c.Cause = AudioOneWay, j.deaf(o, 1, &mediaOneWay, left)
+		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(1), j.deaf(o, 1, &mediaOneWay, left)
 	case caller.stopped(callee):
-		c.Audio, c.Cause = AudioOneWay, j.ended(o, 0)
+		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(0), j.ended(o, 0)
 	case callee.stopped(caller):
-		c.Audio, c.Cause = AudioOneWay, j.ended(o, 1)
+		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(1), j.ended(o, 1)
 	case caller.Packets <= few || callee.Packets <= few:
 		c.Audio = AudioUnknown // too short a call to tell
 	default:
-		c.Audio = AudioTwoWay
-		j.latched(o)
+		c.Audio, c.Cause = AudioTwoWay, j.latched(o)
 	}
 	return c
 }
@@ -153,6 +160,8 @@ func (j *Judge) deaf(o *Observed, towards int, rule *Rule, left string) string {
 		what = fmt.Sprintf("%s packets to %s pass one vantage point, %d the other, while the other way audio goes on", number(w.Before), w.Went, w.Packets)
 	case w.Packets == 0:
 		what += ", and none comes back"
+	case w.astray():
+		what = fmt.Sprintf("%s packets go to %s, which is private, where the receiver signals from a public address", number(w.Packets), w.Went)
 	case w.refused():
 		what = fmt.Sprintf("nobody is there for %s packets to %s", number(w.Packets), w.Went)
 	default:
@@ -165,6 +174,9 @@ func (j *Judge) deaf(o *Observed, towards int, rule *Rule, left string) string {
 	switch {
 	case left != "" && d == Inbound:
 		f.Cause = left
+	case w.half(other):
+		evidence := fmt.Sprintf("%s became %s, while the media of that end comes from %s", w.Written, w.Announced, other.Source)
+		f.Cause = j.callFinding(&sdpPortUntouched, o, o.path(), d, evidence).ID
 	case w.privately():
 		evidence := fmt.Sprintf("%s, to a far end at %s", w.Announced, w.Far)
 		f.Cause = j.callFinding(&mediaAddressPrivate, o, o.path(), d, evidence).ID
@@ -182,6 +194,12 @@ func (w *Way) privately() bool {
 	return Private(w.Announced.Addr()) && w.Far.IsValid() && !Private(w.Far)
 }
 
+// half reports that a gateway wrote the public address into the description and left the port, which is another one there.
+func (w *Way) half(other *Way) bool {
+	return w.Written.IsValid() && w.Written.Addr() != w.Announced.Addr() && w.Written.Port() == w.Announced.Port() &&
+		other.Source.Addr() == w.Announced.Addr() && other.Source.Port() != w.Announced.Port()
+}
+
 // ended reports media that stopped while the other end went on.
 func (j *Judge) ended(o *Observed, towards int) string {
 	w, other := &o.Ways[towards], &o.Ways[1-towards]
@@ -189,17 +207,24 @@ func (j *Judge) ended(o *Observed, towards int) string {
 		"what goes to %s stops after %.1f s, the other way audio goes on for %.0f s", w.Went, w.span().Seconds(), other.Last.Sub(w.Last).Seconds())).ID
 }
 
-// latched reports that a call has audio although one end announced an address that the other cannot send to.
-func (j *Judge) latched(o *Observed) {
+// latched reports that a call has audio although one end announced an address that the other cannot send to, or sends from
+// another one than it announced. It returns the ID of what it reports.
+func (j *Judge) latched(o *Observed) (id string) {
 	for i := range o.Ways {
-		if w := &o.Ways[i]; w.privately() && (w.Went != w.Announced || !w.Natted) {
+		w, own := &o.Ways[i], &o.Ways[1-i]
+		switch {
+		case w.privately():
 			evidence := fmt.Sprintf("%s, and packets go to %s", w.Announced, w.Went)
 			if w.Went == w.Announced {
 				evidence = fmt.Sprintf("%s, to a far end at %s", w.Announced, w.Far)
 			}
-			j.callFinding(&mediaLatched, o, o.path(), o.direction(i), evidence)
+			id = j.callFinding(&mediaLatched, o, o.path(), o.direction(i), evidence).ID
+		case w.Went == w.Announced && own.Source.Addr() == w.Announced.Addr() && own.Source.Port() != w.Announced.Port():
+			evidence := fmt.Sprintf("%s listens at %s and sends from %s", w.Announced.Addr(), w.Announced, own.Source)
+			id = cmp.Or(id, j.callFinding(&mediaAsymmetric, o, o.path(), o.direction(1-i), evidence).ID)
 		}
 	}
+	return id
 }
 
 // unacked reports an answer that was repeated until its sender gave up.

@@ -32,7 +32,7 @@ func Rules() []Rule {
 
 // mediaRules are about the media of calls, and about what lets it in.
 func mediaRules() []Rule {
-	return []Rule{mediaBlocked, mediaOneWay, mediaLossy, mediaDependsOnALG, mediaPinholeOpened, bindingShort, mediaAddressPrivate, mediaRefused, mediaLatched}
+	return []Rule{mediaBlocked, mediaOneWay, mediaLossy, mediaDependsOnALG, mediaPinholeOpened, bindingShort, mediaAddressPrivate, mediaRefused, mediaLatched, mediaAsymmetric, sdpPortUntouched}
 }
 
 // rulesFor returns the rules for changes in messages of a protocol.

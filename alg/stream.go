@@ -44,9 +44,10 @@ type Call struct {
 	To      string    `json:"to"`
 	Start   time.Time `json:"start"`
 	End     time.Time `json:"end"`
-	Audio   string    `json:"audio"`           // one of the Audio constants
-	Cause   string    `json:"cause,omitempty"` // ID of the finding that explains it
-	Streams []int     `json:"streams"`         // places in Report.Streams
+	Audio   string    `json:"audio"`             // one of the Audio constants
+	Cause   string    `json:"cause,omitempty"`   // ID of the finding that explains it
+	Missing Direction `json:"missing,omitempty"` // of one-way audio, the direction that is not heard
+	Streams []int     `json:"streams"`           // places in Report.Streams
 }
 
 // Where media is sent to: values of [Media].Towards.

@@ -167,9 +167,10 @@ func (b *between) merge(o, out *alg.Observed, base int) {
 	}
 	in := &o.Ways[near]
 	seen := out.Ways[near]
+	in.Written = in.Announced
 	in.Before, in.Announced, in.Path, in.Natted = seen.Packets, seen.Announced, seen.Path, seen.Natted
-	if in.Packets == 0 {
-		in.Went, in.By = seen.Went, seen.By
+	if seen.Packets > 0 {
+		in.Went, in.By = seen.Went, seen.By // as it was sent
 	}
 	in.Errors, in.NoWay, in.Refused = max(in.Errors, seen.Errors), max(in.NoWay, seen.NoWay), max(in.Refused, seen.Refused)
 	before := o.Ways[far]

@@ -397,7 +397,7 @@ func (k *call) stream(o *alg.Observed, towards, index int, s *Stream) {
 		steady = steady && p.Format.Payload != 13 && p.Format.Payload != 19 // comfort noise (RFC 3389)
 	}
 	if w.Packets == 0 {
-		w.First, w.Last, w.Steady, w.Went = first, last, steady, s.Dst
+		w.First, w.Last, w.Steady, w.Went, w.Source = first, last, steady, s.Dst, s.Src
 	} else {
 		w.Steady = w.Steady && steady
 		if first.Before(w.First) {
@@ -407,7 +407,7 @@ func (k *call) stream(o *alg.Observed, towards, index int, s *Stream) {
 			w.Last = last
 		}
 		if n > w.Packets {
-			w.Went = s.Dst
+			w.Went, w.Source = s.Dst, s.Src
 		}
 	}
 	w.Packets += n

@@ -83,7 +83,10 @@ func (t *text) calls() {
 			c.Start.UTC().Format("15:04:05.000"), c.Proto, c.From + " -> " + c.To, c.State,
 			fmt.Sprintf("%.0f s", c.End.Sub(c.Start).Seconds()), t.lossOf(c), c.Audio, c.Cause,
 		}}
-		if c.Cause != "" {
+		if c.Missing != "" {
+			r.cells[6] += ", nothing " + string(c.Missing)
+		}
+		if c.Audio == alg.AudioOneWay || c.Audio == alg.AudioNone {
 			bad = append(bad, r)
 		} else {
 			good = append(good, r)
