@@ -56,6 +56,7 @@ type call struct {
 	since  int64     // when they last changed
 	agreed [2]int64  // nanoseconds for which audio was to go towards the caller, the callee
 	fax    bool
+	moved  bool // media was agreed on anew in the middle of the call: a hold, another address
 	media  []announcedBy
 
 	cseq    string // of the INVITE that was answered
@@ -226,6 +227,7 @@ func (k *call) described(m *Message, end int, some bool) {
 	}
 	k.agree(m.At)
 	k.modes[end] = mode
+	k.moved = k.moved || k.answered > 0 && m.At-k.answered > int64(time.Second)
 }
 
 func (k *call) announce(m *Message, a *Announcement, end int) {
@@ -392,7 +394,7 @@ func (k *call) stream(o *alg.Observed, towards, index int, s *Stream) {
 	n := int(float64(s.Packets-uint64(s.Duplicates)) * float64(to-from) / float64(s.Last-s.First))
 	w := &o.Ways[towards]
 	first, last := time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
-	steady := s.Silence < time.Second
+	steady := s.Silence < time.Second && !k.moved
 	for _, p := range s.Payloads {
 		steady = steady && p.Format.Payload != 13 && p.Format.Payload != 19 // comfort noise (RFC 3389)
 	}

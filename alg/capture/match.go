@@ -107,7 +107,9 @@ const maxAlike = 64
 // match finds the messages of the inside at the outside: first those whose key is there once on either side, which tell the
 // difference of the clocks, then the others by time.
 func (b *between) match() {
-	b.clocks()
+	if !b.clocks(0) {
+		b.clocks(1)
+	}
 	for pass := range 2 {
 		index := map[string][]*seen{}
 		for _, o := range b.outside.list {
@@ -132,26 +134,26 @@ func (b *between) match() {
 }
 
 // clocks finds the difference of the clocks: the median of each direction, and the mean of both, so that what the way takes
-// cancels out.
-func (b *between) clocks() {
+// cancels out. It goes by one of the keys of messages, and says whether any was found.
+func (b *between) clocks(pass int) bool {
 	count := map[string][2]int{}
 	for side, v := range []*vantage{b.inside, b.outside} {
 		for _, s := range v.list {
-			n := count[s.keys[0]]
+			n := count[s.keys[pass]]
 			n[side]++
-			count[s.keys[0]] = n
+			count[s.keys[pass]] = n
 		}
 	}
 	once := map[string]*seen{}
 	for _, s := range b.inside.list {
-		if count[s.keys[0]] == [2]int{1, 1} {
-			once[s.keys[0]] = s
+		if count[s.keys[pass]] == [2]int{1, 1} {
+			once[s.keys[pass]] = s
 		}
 	}
 	var diffs [2][]int64 // towards the end that is the same, and from there
 	for _, o := range b.outside.list {
-		i := once[o.keys[0]]
-		if i == nil {
+		i := once[o.keys[pass]]
+		if i == nil || o.keys[pass] == "" {
 			continue
 		}
 		switch src, dst := shared(i.Message, o.Message); {
@@ -174,6 +176,7 @@ func (b *between) clocks() {
 	if n > 0 {
 		b.offset = sum / n
 	}
+	return n > 0
 }
 
 // nearest is the message that is the same one as i: on the same transport, with one end in common, of those like it the one with
