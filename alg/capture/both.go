@@ -233,7 +233,7 @@ func (b *between) notes(r *alg.Report, alone [2]int, added map[string]int) {
 	}
 	for i, what := range []string{"inside", "outside"} {
 		if alone[i] > 0 {
-			*n = append(*n, fmt.Sprintf("%d calls were seen %s alone: they are judged by one side", alone[i], what))
+			*n = append(*n, fmt.Sprintf("calls seen %[2]s alone, which are judged by one side: %[1]d", alone[i], what))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(added)) {

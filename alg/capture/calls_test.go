@@ -309,7 +309,6 @@ type translation struct {
 	clock   time.Duration
 	rewrite func(m []byte, outbound bool) []byte // nil leaves messages alone
 	lose    func(m []byte) bool
-	media   bool
 }
 
 // pair writes a call from behind a NAT as both sides see it.

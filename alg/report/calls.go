@@ -54,8 +54,11 @@ func (t *text) callsSummary() string {
 	}
 	var parts []string
 	for _, k := range []struct{ audio, what string }{
-		{alg.AudioOneWay, "with audio one way only"}, {alg.AudioNone, "with no audio"}, {alg.AudioTwoWay, "with audio both ways"},
-		{alg.AudioNotExpected, "not answered or without audio both ways by agreement"}, {alg.AudioUnknown, "of whose audio too little passed to tell"},
+		{alg.AudioOneWay, "with audio one way only"},
+		{alg.AudioNone, "with no audio"},
+		{alg.AudioTwoWay, "with audio both ways"},
+		{alg.AudioNotExpected, "not answered or without audio both ways by agreement"},
+		{alg.AudioUnknown, "of whose audio too little passed to tell"},
 	} {
 		if n[k.audio] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n[k.audio], k.what))
