@@ -13,7 +13,7 @@ import (
 
 // maxEvidence is how many octets of messages a report has as evidence: those of further conversations are judged and left out,
 // unless they show something new.
-const maxEvidence = 32 << 20
+const maxEvidence = 16 << 20
 
 // two reports what two vantage points show, on either side of a box.
 func two(ctx context.Context, cfg *Config) (*alg.Report, error) {

@@ -14,7 +14,7 @@ import (
 )
 
 // DefaultCalls is how many calls are followed unless told otherwise.
-const DefaultCalls = 1 << 16
+const DefaultCalls = 1 << 15
 
 // maxMedia is how many announced addresses are kept of one call.
 const maxMedia = 32

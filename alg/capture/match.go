@@ -13,8 +13,11 @@ import (
 	"nofixup/sip"
 )
 
-// DefaultMessages is how many octets of messages are kept of either vantage point to be matched.
-const DefaultMessages = 128 << 20
+// DefaultMessages is how many octets are used for the messages of either vantage point that wait to be matched.
+const DefaultMessages = 40 << 20
+
+// perMessage is what a message takes beside its octets, in octets.
+const perMessage = 1 << 10
 
 // seen is a message of one vantage point that is to be found at the other.
 type seen struct {
@@ -46,11 +49,11 @@ func (v *vantage) add(m *Message) {
 	case m.Missing > 0:
 		v.cut++
 		return
-	case v.octets+len(m.Raw) > DefaultMessages:
+	case v.octets+len(m.Raw)+perMessage > DefaultMessages:
 		v.left++
 		return
 	}
-	v.octets += len(m.Raw) + 256
+	v.octets += len(m.Raw) + perMessage
 	s := &seen{Message: m}
 	switch m.Proto {
 	case alg.ProtoSIP:
