@@ -421,3 +421,17 @@ func TestTwoSides(t *testing.T) {
 		})
 	}
 }
+
+// A proxy that the phone sends to is no box in between: what it makes of a call is not held against the way.
+func TestProxyBetween(t *testing.T) {
+	in, out := &scene{t: t}, &scene{t: t}
+	in.call(alice, proxy, 10000, body(aliceMedia), body(bobMedia))
+	out.call(netip.MustParseAddrPort("203.0.113.6:5060"), bob, 10000, body(natMedia), body(bobMedia))
+	r, err := Report(t.Context(), Config{Inside: []string{in.file("in.pcap")}, Outside: []string{out.file("out.pcap")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Paths) != 0 || len(r.Findings) != 0 || r.Verdict != alg.OverallInconclusive {
+		t.Errorf("%s, %+v, %v", r.Verdict, r.Paths, ids(r))
+	}
+}
