@@ -24,6 +24,9 @@ const (
 	Outside = "outside"
 )
 
+// RoleCapture is the Role of a point that is a capture.
+const RoleCapture = "capture"
+
 // Point is a vantage point. That a message is missing at a point means "lost" only where the point covered the time and
 // was complete.
 type Point struct {
@@ -202,6 +205,13 @@ func (c *Case) point(name string) *Point {
 		}
 	}
 	return nil
+}
+
+// captured reports that the messages come from captures of real calls. Nobody planned them: what a gateway does to others they
+// need not show, and of two captures each may miss what the other has.
+func (c *Case) captured() bool {
+	p := c.point(Inside)
+	return p != nil && p.Role == RoleCapture
 }
 
 // group names the flows that are judged together.

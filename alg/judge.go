@@ -21,8 +21,9 @@ type Judge struct {
 	partial  map[findingKey][]string  // steps in which a call was rewritten but for the address of its media
 	played   []Trial                  // of media
 	bindings []Trial
-	sizes    map[Path]sizes  // of requests over UDP, by path of SIP
-	udpLoss  map[int]float64 // of SIP on its way in, by address family
+	sizes    map[Path]sizes    // of requests over UDP, by path of SIP
+	udpLoss  map[int]float64   // of SIP on its way in, by address family
+	left     map[string]string // by call, the ID of the finding that the address of its media was not rewritten as the rest was
 }
 
 type findingKey struct {
@@ -33,15 +34,21 @@ type findingKey struct {
 	field   string
 }
 
+func (j *Judge) ready() {
+	if j.index != nil {
+		return
+	}
+	j.index = map[findingKey]*Finding{}
+	j.passed = map[Path]map[string]bool{}
+	j.partial = map[findingKey][]string{}
+	j.sizes = map[Path]sizes{}
+	j.udpLoss = map[int]float64{}
+	j.left = map[string]string{}
+}
+
 // Add judges one case and returns the findings that it brought for the first time.
 func (j *Judge) Add(c Case) []Finding {
-	if j.index == nil {
-		j.index = map[findingKey]*Finding{}
-		j.passed = map[Path]map[string]bool{}
-		j.partial = map[findingKey][]string{}
-		j.sizes = map[Path]sizes{}
-		j.udpLoss = map[int]float64{}
-	}
+	j.ready()
 	c.Trials = slices.DeleteFunc(slices.Clone(c.Trials), func(t Trial) bool {
 		if t.Binding != nil {
 			j.bindings = append(j.bindings, t)
@@ -361,6 +368,9 @@ func (j *caseJudge) report(rule *Rule, x *exchange, flow *Flow, c *Change) {
 	if slices.Contains(leavesMedia, rule.ID) {
 		key := findingKey{rule.ID, flow.Path, f.Direction, f.Message, f.Field}
 		j.partial[key] = appendNew(j.partial[key], x.pair.Step)
+		if flow.Call != "" && j.c.captured() {
+			j.left[flow.Call] = rule.ID
+		}
 	}
 	if j.counted[f] != x.pair {
 		j.counted[f] = x.pair
@@ -427,7 +437,7 @@ func (j *caseJudge) doubt(p Path, steps []*step) (why string, nothing bool) {
 		return "the run was cut short", false
 	case slices.ContainsFunc(j.c.Trials, func(t Trial) bool { return t.Path == p && t.TLS != nil && t.Outcome == OutcomeOK && !t.TLS.telling() }):
 		return "the reflector does not say which certificate is its own", false
-	case !p.Control && j.hidden(p, steps):
+	case !p.Control && !j.c.captured() && j.hidden(p, steps):
 		return "a second NAT could hide a gateway: only the local address was tested", false
 	}
 	return "", false

@@ -23,7 +23,7 @@ type Stream struct {
 	Jitter     float64        `json:"jitter_ms"` // RFC 3550 A.8, the mean, in ms
 	First      time.Time      `json:"first"`
 	Last       time.Time      `json:"last"`
-	Point      string         `json:"point"`          // Inside or Outside
+	Point      string         `json:"point"`          // Inside or Outside; empty where there is one capture alone
 	DSCP       int            `json:"dscp,omitempty"` // of the first packet as it arrived
 }
 
@@ -44,9 +44,10 @@ type Call struct {
 	To      string    `json:"to"`
 	Start   time.Time `json:"start"`
 	End     time.Time `json:"end"`
-	Audio   string    `json:"audio"`           // one of the Audio constants
-	Cause   string    `json:"cause,omitempty"` // ID of the finding that explains it
-	Streams []int     `json:"streams"`         // places in Report.Streams
+	Audio   string    `json:"audio"`             // one of the Audio constants
+	Cause   string    `json:"cause,omitempty"`   // ID of the finding that explains it
+	Missing Direction `json:"missing,omitempty"` // of one-way audio, the direction that is not heard
+	Streams []int     `json:"streams"`           // places in Report.Streams
 }
 
 // Where media is sent to: values of [Media].Towards.

@@ -91,6 +91,9 @@ func (j *caseJudge) verdict(at side, all []*step) (Verdict, string) {
 			lost += s.lost
 		}
 	}
+	if delivered == 0 && j.c.captured() {
+		return Untested, fmt.Sprintf("none of %d messages was seen on both sides", len(steps))
+	}
 	if delivered == 0 {
 		return j.silent(at, steps, lost, slices.ContainsFunc(all, func(s *step) bool { return s.outbound == at.outbound && s.delivered > 0 }))
 	}

@@ -331,6 +331,10 @@ func (t *text) follows(p *paragraph) {
 		if f.Cause == "" {
 			continue
 		}
+		if f.Field == "" {
+			t.wrapped(4, "", "follows from "+f.Cause)
+			continue
+		}
 		t.wrapped(4, "", fmt.Sprintf("follows from %s: %s", f.Cause, f.Field))
 		if strings.HasPrefix(f.Field, "sdp.") {
 			t.labelled(10, "    sent", "", string(f.Sent))

@@ -29,6 +29,8 @@ func Text(w io.Writer, r *alg.Report, opts TextOptions) error {
 	t := &text{opts: opts, report: r}
 	t.verdict()
 	t.network()
+	t.calls()
+	t.notes()
 	t.paths()
 	t.media()
 	t.findings()
@@ -98,6 +100,10 @@ func (t *text) labelled(indent int, first, style, paragraph string) {
 }
 
 func (t *text) verdict() {
+	if t.fromCapture() {
+		t.captureVerdict()
+		return
+	}
 	r := t.report
 	what := t.protos(func(alg.PathResult) bool { return true })
 	between := "between here and the reflector"
@@ -350,7 +356,7 @@ func (t *text) advice() {
 			seen = appendNew(seen, r.Advice)
 		}
 	}
-	if t.report.Verdict == alg.OverallInconclusive {
+	if t.report.Verdict == alg.OverallInconclusive && !t.fromCapture() {
 		seen = appendNew(seen, "See the reasons beside the paths that are untested, mend what can be mended there, and run nofixup again.")
 	}
 	if len(seen) == 0 {

@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	"alg/netlab":              {},
 	"reflector":               {"reflector/wire", "sip", "sip/sdp", "h323"},
 	"reflector/reflectortest": {"reflector"},
-	"cmd/nofixup":             {"alg", "alg/probe", "alg/report", "alg/fixup", "reflector", "reflector/wire", "sip", "sip/sdp"},
+	"cmd/nofixup":             {"alg", "alg/capture", "alg/probe", "alg/report", "alg/fixup", "reflector", "reflector/wire", "sip", "sip/sdp"},
 	"cmd/nofixup-reflector":   {"reflector", "reflector/wire"},
 }
 

@@ -37,7 +37,7 @@ type command struct {
 }
 
 func commands() []command {
-	return []command{probeCommand(), demoCommand(), versionCommand()}
+	return []command{probeCommand(), pcapCommand(), demoCommand(), versionCommand()}
 }
 
 // output is where a command writes: results to stdout, everything else to stderr.
@@ -106,8 +106,9 @@ func (out output) usageTo(w io.Writer) {
 	}
 	fmt.Fprint(w, "\nexample:\n"+
 		"  nofixup demo                                     see a report without any network\n"+
-		"  nofixup probe https://reflector.example.net      test the network between here and that reflector\n\n"+
-		"exit codes: 0 clean, 1 interference, 2 usage, 3 could not tell\n"+
+		"  nofixup probe https://reflector.example.net      test the network between here and that reflector\n"+
+		"  nofixup pcap call.pcap                           find out why a call in a capture has no audio\n\n"+
+		"exit codes: 0 clean, 1 interference or a fault, 2 usage, 3 could not tell\n"+
 		"\"nofixup COMMAND --help\" tells more.\n")
 }
 

@@ -43,6 +43,11 @@ func TestScript(t *testing.T) {
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			captures, err := filepath.Abs(filepath.Join("..", "..", "testdata", "h323"))
+			env.Setenv("CAPTURES", captures)
+			return err
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"reflector": startReflector,
 			"listen":    startListener,

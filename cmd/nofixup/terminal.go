@@ -79,8 +79,6 @@ func (p *progress) update(at probe.Progress) {
 	if p.w == nil {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	line := at.What
 	if at.Total > 0 {
 		line = fmt.Sprintf("%s: %d of %d", line, at.Done, at.Total)
@@ -91,6 +89,16 @@ func (p *progress) update(at probe.Progress) {
 	if at.SoFar != "" {
 		line += ", so far " + string(at.SoFar)
 	}
+	p.line(line)
+}
+
+// line shows a line in place of the one before.
+func (p *progress) line(line string) {
+	if p.w == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	fmt.Fprintf(p.w, "\rnofixup: %s%s", line, strings.Repeat(" ", max(0, p.last-len(line))))
 	p.last = len(line)
 }

@@ -1,0 +1,266 @@
+package alg
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Observed is one call as captures show it: what was agreed on, and what of the audio was seen. Nobody sent anything for the
+// sake of a test, so that what is missing means less than in a probe.
+type Observed struct {
+	Call
+	Path     Path // of the signalling
+	Answered bool
+	Callee   bool   // the callee is on the inside, else the caller
+	Ways     [2]Way // of audio: towards the caller, towards the callee
+	Unacked  *Unacked
+	Frames   []int // of the first message
+}
+
+// Way is the audio of a call in one direction.
+type Way struct {
+	Expected  bool           // it was agreed on, and for long enough
+	Announced netip.AddrPort // where the receiver said that it listens
+	Path      string         // field path of that address
+	Frames    []int          // of the message with it
+	Natted    bool           // that message bears a public source address where the one that it announces is private
+	Far       netip.Addr     // from where the other end signals
+	Packets   int            // while the call was up
+	Before    int            // packets that passed the other vantage point, on their way here
+	First     time.Time
+	Last      time.Time
+	Steady    bool           // without a pause and without comfort noise, as long as it lasted
+	Went      netip.AddrPort // where most of it went to
+	Source    netip.AddrPort // where it came from, as seen farthest from its sender
+	Written   netip.AddrPort // Announced as the receiver wrote it, where another vantage point saw that; else invalid
+	Refused   time.Duration  // from the first ICMP error that says that nobody is there to the last, while the call was up
+	Errors    int            // how many of them
+	NoWay     int            // how many of them say that there is no way to the host, or none that is allowed, well before the end
+	By        netip.Addr     // who sent them
+}
+
+// Unacked is an answer to an INVITE that its sender repeated, since it got no ACK.
+type Unacked struct {
+	Count int
+	Span  time.Duration // from the first to the last
+	Seen  bool          // an ACK passed here all the same
+}
+
+// AudioUnknown is the Audio of a call of whose media nothing passed where the capture was taken: it may have gone another way.
+const AudioUnknown = "unknown"
+
+const (
+	minHeard   = 50               // packets that one end sends before it means something that the other sends none: a second of audio
+	minTalk    = 2 * time.Second  // and how long they must last
+	few        = 5                // packets that make no audio: the first ones of a stream that never came up
+	minStopped = 15 * time.Second // for which a stream that never paused is missing before that is called an end
+)
+
+// span is from the first packet to the last.
+func (w *Way) span() time.Duration { return w.Last.Sub(w.First) }
+
+// refused reports that nearly all of it found nobody. A phone that hangs up refuses the last packets, too, and one that is slow
+// the first; that there is no way to it changes less, and routers do not say it of every packet.
+func (w *Way) refused() bool {
+	return w.NoWay >= 2 && w.Packets > 0 || w.Errors >= 3 && w.Packets > 0 && w.Refused >= minTalk && w.Refused >= w.span()/2
+}
+
+// astray reports that it is sent to a private address by an end that is public, at a point where the receiver is public, too.
+func (w *Way) astray() bool {
+	return w.Natted && w.Went == w.Announced && w.privately() && w.Packets > few
+}
+
+// silent reports that next to nothing was sent this way while the other way audio went on.
+func (w *Way) silent(other *Way) bool {
+	return other.Packets >= minHeard && other.span() >= minTalk && w.Packets <= max(few, other.Packets/50)
+}
+
+// stopped reports that it ended long before the other way did.
+func (w *Way) stopped(other *Way) bool {
+	return w.Steady && w.Packets >= minHeard && other.Last.Sub(w.Last) >= minStopped
+}
+
+// AddCall judges a call that a capture holds, after the case of its messages if there is one, and returns it with its audio and
+// the cause.
+func (j *Judge) AddCall(o *Observed) Call {
+	j.ready()
+	c := o.Call
+	left := j.left[c.ID]
+	delete(j.left, c.ID)
+	j.unacked(o)
+	caller, callee := &o.Ways[0], &o.Ways[1]
+	switch {
+	case !o.Answered || !caller.Expected || !callee.Expected:
+		c.Audio = AudioNotExpected
+		return c
+	case caller.Packets+callee.Packets == 0:
+		c.Audio = AudioUnknown
+		return c
+	}
+	bad := func(w, other *Way) bool { return w.refused() || w.astray() || w.silent(other) }
+	badCaller, badCallee := bad(caller, callee), bad(callee, caller)
+	switch {
+	case badCaller && badCallee:
+		c.Audio, c.Cause = AudioNone, j.deaf(o, 0, &mediaBlocked, left)
+		j.deaf(o, 1, &mediaBlocked, left)
+	case badCaller:
+		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(0), j.deaf(o, 0, &mediaOneWay, left)
+	case badCallee:
+		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(1), j.deaf(o, 1, &mediaOneWay, left)
+	case caller.stopped(callee):
+		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(0), j.ended(o, 0)
+	case callee.stopped(caller):
+		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(1), j.ended(o, 1)
+	case caller.Packets <= few || callee.Packets <= few:
+		c.Audio = AudioUnknown // too short a call to tell
+	default:
+		c.Audio, c.Cause = AudioTwoWay, j.latched(o)
+	}
+	return c
+}
+
+// direction is that of media towards an end.
+func (o *Observed) direction(towards int) Direction {
+	return directionOf((towards == 0) == o.Callee)
+}
+
+// path is the path of the media of the call.
+func (o *Observed) path() Path {
+	p := o.Path
+	p.Proto = ProtoMedia
+	return p
+}
+
+// callFinding adds a call to a finding.
+func (j *Judge) callFinding(rule *Rule, o *Observed, p Path, d Direction, evidence string) *Finding {
+	f, fresh := (&caseJudge{Judge: j}).finding(rule, p, d, "call", "")
+	if fresh {
+		f.Call = o.ID
+		if evidence != "" {
+			f.Summary += ": " + evidence
+		}
+	}
+	f.Count++
+	if len(f.Frames) < maxMarks {
+		f.Frames = append(f.Frames, o.Frames...)
+	}
+	return f
+}
+
+// deaf reports an end at which nothing arrives, and why, and returns the ID of the cause.
+func (j *Judge) deaf(o *Observed, towards int, rule *Rule, left string) string {
+	w, other := &o.Ways[towards], &o.Ways[1-towards]
+	d := o.direction(towards)
+	what := fmt.Sprintf("%s packets go to %s", number(other.Packets), other.Went)
+	switch {
+	case w.Packets <= few && w.Before > few:
+		what = fmt.Sprintf("%s packets to %s pass one vantage point, %d the other, while the other way audio goes on", number(w.Before), w.Went, w.Packets)
+	case w.Packets == 0:
+		what += ", and none comes back"
+	case w.astray():
+		what = fmt.Sprintf("%s packets go to %s, which is private, where the receiver signals from a public address", number(w.Packets), w.Went)
+	case w.refused():
+		what = fmt.Sprintf("nobody is there for %s packets to %s", number(w.Packets), w.Went)
+	default:
+		what += fmt.Sprintf(", and no more than %d come back", w.Packets)
+	}
+	if w.Announced.IsValid() {
+		what += fmt.Sprintf(" (announced in %s: %s)", w.Path, w.Announced)
+	}
+	f := j.callFinding(rule, o, o.path(), d, what)
+	switch {
+	case left != "" && d == Inbound:
+		f.Cause = left
+	case w.half(other):
+		evidence := fmt.Sprintf("%s became %s, while the media of that end comes from %s", w.Written, w.Announced, other.Source)
+		f.Cause = j.callFinding(&sdpPortUntouched, o, o.path(), d, evidence).ID
+	case w.privately():
+		evidence := fmt.Sprintf("%s, to a far end at %s", w.Announced, w.Far)
+		f.Cause = j.callFinding(&mediaAddressPrivate, o, o.path(), d, evidence).ID
+	case w.refused():
+		evidence := fmt.Sprintf("%s says so of %s, in %d ICMP errors", w.By, w.Went, w.Errors)
+		f.Cause = j.callFinding(&mediaRefused, o, o.path(), d, evidence).ID
+	default:
+		return f.ID
+	}
+	return f.Cause
+}
+
+// privately reports that an end announced a private address to one that is public and so cannot send there.
+func (w *Way) privately() bool {
+	return Private(w.Announced.Addr()) && w.Far.IsValid() && !Private(w.Far)
+}
+
+// half reports that a gateway wrote the public address into the description and left the port, which is another one there.
+func (w *Way) half(other *Way) bool {
+	return w.Written.IsValid() && w.Written.Addr() != w.Announced.Addr() && w.Written.Port() == w.Announced.Port() &&
+		other.Source.Addr() == w.Announced.Addr() && other.Source.Port() != w.Announced.Port()
+}
+
+// ended reports media that stopped while the other end went on.
+func (j *Judge) ended(o *Observed, towards int) string {
+	w, other := &o.Ways[towards], &o.Ways[1-towards]
+	return j.callFinding(&mediaOneWay, o, o.path(), o.direction(towards), fmt.Sprintf(
+		"what goes to %s stops after %.1f s, the other way audio goes on for %.0f s", w.Went, w.span().Seconds(), other.Last.Sub(w.Last).Seconds())).ID
+}
+
+// latched reports that a call has audio although one end announced an address that the other cannot send to, or sends from
+// another one than it announced. It returns the ID of what it reports.
+func (j *Judge) latched(o *Observed) (id string) {
+	for i := range o.Ways {
+		w, own := &o.Ways[i], &o.Ways[1-i]
+		switch {
+		case w.privately():
+			evidence := fmt.Sprintf("%s, and packets go to %s", w.Announced, w.Went)
+			if w.Went == w.Announced {
+				evidence = fmt.Sprintf("%s, to a far end at %s", w.Announced, w.Far)
+			}
+			id = j.callFinding(&mediaLatched, o, o.path(), o.direction(i), evidence).ID
+		case w.Went == w.Announced && own.Source.Addr() == w.Announced.Addr() && own.Source.Port() != w.Announced.Port():
+			evidence := fmt.Sprintf("%s listens at %s and sends from %s", w.Announced.Addr(), w.Announced, own.Source)
+			id = cmp.Or(id, j.callFinding(&mediaAsymmetric, o, o.path(), o.direction(1-i), evidence).ID)
+		}
+	}
+	return id
+}
+
+// unacked reports an answer that was repeated until its sender gave up.
+func (j *Judge) unacked(o *Observed) {
+	u := o.Unacked
+	if u == nil || u.Count < 5 || u.Span < 10*time.Second {
+		return
+	}
+	what := fmt.Sprintf("the answer came %d times in %.0f s", u.Count, u.Span.Seconds())
+	if u.Seen {
+		what += ", the ACK passed here and got lost behind"
+	} else {
+		what += ", no ACK passed here"
+	}
+	j.callFinding(&ackMissing, o, o.Path, directionOf(!o.Callee), what)
+}
+
+// Private reports whether an address is of no use elsewhere: private (RFC 1918, RFC 4193), shared (RFC 6598), link-local or
+// loopback.
+func Private(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsLoopback() || sharedSpace.Contains(a)
+}
+
+// sharedSpace is behind carriers' NATs (RFC 6598).
+var sharedSpace = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
+
+// number writes a count.
+func number(n int) string {
+	if n < 1000000 {
+		return thousands(n)
+	}
+	return fmt.Sprint(n)
+}
+
+// Fault reports whether the report names something that makes calls fail or go without audio.
+func (r *Report) Fault() bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == Critical })
+}

@@ -1,0 +1,134 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"nofixup/alg"
+)
+
+// fromCapture reports that the evidence is what captures hold.
+func (t *text) fromCapture() bool { return t.report.Source == "capture" }
+
+// captureVerdict is the headline of a report on captures.
+func (t *text) captureVerdict() {
+	r := t.report
+	const between = "between the two captures"
+	calls := t.callsSummary()
+	switch {
+	case r.Verdict == alg.OverallInterference:
+		t.headline("INTERFERENCE", red, t.deed(between))
+		if calls != "" {
+			t.wrapped(7, "calls", calls)
+		}
+	case r.Fault():
+		t.headline("FAULT", red, calls)
+	case r.Verdict == alg.OverallClean:
+		t.headline("CLEAN", green, fmt.Sprintf("%s %s, in both directions; %s", passing(t.protos(func(alg.PathResult) bool { return true })), between, calls))
+	case len(r.Evidence.Points) == 0 && t.heardAll():
+		t.headline("NO FAULT SEEN", green, calls+". One capture does not show whether anything on the way was rewritten: a second one from the other side does (--inside, --outside).")
+	default:
+		t.headline("INCONCLUSIVE", yellow, calls)
+	}
+}
+
+// heardAll reports that there are calls, and that of each it could be told that its audio is as agreed.
+func (t *text) heardAll() bool {
+	for _, c := range t.report.Calls {
+		if c.Audio == alg.AudioUnknown {
+			return false
+		}
+	}
+	return len(t.report.Calls) > 0
+}
+
+// callsSummary counts calls by their audio.
+func (t *text) callsSummary() string {
+	calls := t.report.Calls
+	if len(calls) == 0 {
+		return "the capture holds no call"
+	}
+	n := map[string]int{}
+	for _, c := range calls {
+		n[c.Audio]++
+	}
+	var parts []string
+	for _, k := range []struct{ audio, what string }{
+		{alg.AudioOneWay, "with audio one way only"},
+		{alg.AudioNone, "with no audio"},
+		{alg.AudioTwoWay, "with audio both ways"},
+		{alg.AudioNotExpected, "not answered or without audio both ways by agreement"},
+		{alg.AudioUnknown, "of whose audio too little passed to tell"},
+	} {
+		if n[k.audio] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[k.audio], k.what))
+		}
+	}
+	what := "calls"
+	if len(calls) == 1 {
+		what = "call"
+	}
+	return fmt.Sprintf("%d %s: %s", len(calls), what, strings.Join(parts, ", "))
+}
+
+// maxCalls is how many calls the table has; the JSON form has all.
+const maxCalls = 20
+
+// calls lists calls, those with a fault first.
+func (t *text) calls() {
+	if !t.fromCapture() || len(t.report.Calls) == 0 {
+		return
+	}
+	var bad, good []row
+	for i := range t.report.Calls {
+		c := &t.report.Calls[i]
+		r := row{cells: []string{
+			c.Start.UTC().Format("15:04:05.000"), c.Proto, c.From + " -> " + c.To, c.State,
+			fmt.Sprintf("%.0f s", c.End.Sub(c.Start).Seconds()), t.lossOf(c), c.Audio, c.Cause,
+		}}
+		if c.Missing != "" {
+			r.cells[6] += ", nothing " + string(c.Missing)
+		}
+		if c.Audio == alg.AudioOneWay || c.Audio == alg.AudioNone {
+			bad = append(bad, r)
+		} else {
+			good = append(good, r)
+		}
+	}
+	rows := append(bad, good...)
+	t.printf("\ncalls")
+	t.table("start (UTC)\tproto\tcall\tstate\tlasted\tRTP lost\taudio\tcause", rows[:min(len(rows), maxCalls)])
+	if len(rows) > maxCalls {
+		t.wrapped(2, "", fmt.Sprintf("and %d more: see --json", len(rows)-maxCalls))
+	}
+}
+
+// lossOf is the worst loss of a call's streams.
+func (t *text) lossOf(c *alg.Call) string {
+	worst, any := 0.0, false
+	for _, i := range c.Streams {
+		if i < 0 || i >= len(t.report.Streams) {
+			continue
+		}
+		s := &t.report.Streams[i]
+		if n := s.Packets + s.Lost; n > 0 {
+			any = true
+			worst = max(worst, 100*float64(s.Lost)/float64(n))
+		}
+	}
+	if !any {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", worst)
+}
+
+// notes are what limits the meaning of a report on captures.
+func (t *text) notes() {
+	if !t.fromCapture() || len(t.report.Network.Notes) == 0 || t.report.Network.Local.IsValid() {
+		return
+	}
+	t.printf("\nnotes\n")
+	for _, n := range t.report.Network.Notes {
+		t.wrapped(4, "  -", n)
+	}
+}
