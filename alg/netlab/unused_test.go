@@ -107,6 +107,10 @@ func TestProbeTCPIntercepted(t *testing.T) {
 					if f.ID != tc.id || f.Transport != "tcp" {
 						t.Errorf("run %d: %s on %s: %s", n+1, f.ID, f.Path(), f.Summary)
 					}
+					if !strings.Contains(f.Summary, "ms at the reflector") || !strings.Contains(f.Summary, "who is there answers in") ||
+						!strings.Contains(f.Summary, "an MSS of ") {
+						t.Errorf("run %d: %s", n+1, f.Summary)
+					}
 					found++
 				}
 				if (found > 0) != (tc.id != "") {
@@ -119,6 +123,15 @@ func TestProbeTCPIntercepted(t *testing.T) {
 						if trial.Dst.Addr() != netlab.WANAddr2 {
 							t.Errorf("%+v", trial)
 						}
+						if trial.Outcome == alg.OutcomeOK {
+							for _, end := range tcpEnds(trial.TCP) {
+								if end == nil || end.RTT <= 0 || end.MSS <= 0 {
+									t.Errorf("run %d: %s: %s", n+1, trial.Path, trial.TCP)
+								}
+							}
+						} else if trial.TCP != nil {
+							t.Errorf("run %d: %s: nothing came about, and yet %s", n+1, trial.Path, trial.TCP)
+						}
 					}
 				}
 				if tried < 5 {
@@ -127,6 +140,14 @@ func TestProbeTCPIntercepted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tcpEnds are the three ends that Linux tells of: nil where it did not.
+func tcpEnds(t *alg.TCP) []*alg.TCPEnd {
+	if t == nil {
+		t = new(alg.TCP)
+	}
+	return []*alg.TCPEnd{t.Unused, t.Client, t.Server}
 }
 
 func readyLine(t *testing.T, output string) (url, pin string) {
