@@ -171,6 +171,7 @@ type Trial struct {
 	Step    string         `json:"step,omitempty"` // of kind ban: what was sent last before it
 	Detail  string         `json:"detail,omitempty"`
 	TLS     *TLS           `json:"tls,omitempty"` // of kind tls: the handshake, as far as it came
+	TCP     *TCP           `json:"tcp,omitempty"` // of kind unused, where it came about: what the systems tell of connections
 	Media   *Media         `json:"media,omitempty"`
 	Pinhole *Pinhole       `json:"pinhole,omitempty"`
 	Binding *Binding       `json:"binding,omitempty"`

@@ -45,6 +45,9 @@ func (j *caseJudge) tcpInterception(p Path) string {
 	f, fresh := j.finding(rule, p, Outbound, "connect", "")
 	if fresh {
 		f.Summary += ": " + what
+		if ends := by[0].TCP.String(); ends != "" {
+			f.Summary += "; " + ends
+		}
 	}
 	f.Count += len(by)
 	if rule.Benign {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // connLimit counts connections in all, by source and by neighbourhood. What it holds is bounded by the connections there
@@ -93,6 +94,14 @@ func (c *limitConn) Close() error {
 	err := c.Conn.Close()
 	c.release()
 	return err
+}
+
+// SyscallConn implements [syscall.Conn], where the network can do that.
+func (c *limitConn) SyscallConn() (syscall.RawConn, error) {
+	if system, ok := c.Conn.(syscall.Conn); ok {
+		return system.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }
 
 // CloseWrite ends what this end sends and goes on reading, where the network can do that.

@@ -21,6 +21,7 @@ func (st *stream) attach(sess *session) bool {
 		st.srv.counters.streamsSpent.Add(1)
 		return false
 	}
+	st.tcp = tcpInfo(st.accepted) // receiptOverhead has room for it
 	sess.mu.Lock()
 	defer sess.mu.Unlock()
 	if sess.gone || len(sess.streams) >= sess.limits.StreamsPerSession || !sess.room(0, 1+endRoom) {
@@ -130,6 +131,7 @@ func (st *stream) keep(replies []handled) (took int64, ok bool) {
 			Proven:  true,
 			Silence: wire.SilencePartial,
 		})
+		in.TCP, st.tcp = st.tcp, nil
 		if st.untold() {
 			in.TLS, st.told = st.tls, true
 			sess.charged += handshakeOverhead

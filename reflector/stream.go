@@ -39,6 +39,8 @@ type stream struct {
 	opened        time.Time       // when the first octet could come: later than born where TLS had to be agreed on first
 	tls           *wire.Handshake // nil for a connection in clear
 	told          bool            // a receipt has it
+	accepted      net.Conn        // the connection as it was accepted: over TLS, conn is another
+	tcp           *wire.TCP       // what the system tells of it, until a receipt has it
 
 	// Of the reading goroutine alone.
 	buf    []byte // what came and was not yet cut; before the session is known, all that came
@@ -79,7 +81,7 @@ type span struct {
 }
 
 func newStream(s *Server, l *listener, conn net.Conn) *stream {
-	st := &stream{srv: s, on: l, conn: conn, born: time.Now()}
+	st := &stream{srv: s, on: l, conn: conn, accepted: conn, born: time.Now()}
 	st.opened = st.born
 	st.local, st.remote = addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr())
 	return st

@@ -92,6 +92,9 @@ func TestProbeTCPIntercepted(t *testing.T) {
 			}
 			if args != nil {
 				netlab.Start(t, lab.Host("rtr").Func(context.Background(), "relay", args...)).WaitFor(t, "ready")
+				// Beyond the router segments are smaller, so that the ends can tell that their connections are two.
+				lab.Host("isp").NFT(t, "table inet small {\nchain pass { type filter hook forward priority 0;\n"+
+					"tcp flags syn tcp option maxseg size set 1300\n}\n}\n")
 				lab.Host("rtr").NFT(t, "table ip relay {\nchain nat { type nat hook prerouting priority -100;\n"+rules.String()+"}\n}\n")
 			}
 			for n := range runs(t) {
@@ -107,6 +110,10 @@ func TestProbeTCPIntercepted(t *testing.T) {
 					if f.ID != tc.id || f.Transport != "tcp" {
 						t.Errorf("run %d: %s on %s: %s", n+1, f.ID, f.Path(), f.Summary)
 					}
+					if !strings.Contains(f.Summary, "ms at the reflector") || !strings.Contains(f.Summary, "who is there answers in") ||
+						!strings.Contains(f.Summary, "an MSS of ") {
+						t.Errorf("run %d: %s", n+1, f.Summary)
+					}
 					found++
 				}
 				if (found > 0) != (tc.id != "") {
@@ -119,6 +126,14 @@ func TestProbeTCPIntercepted(t *testing.T) {
 						if trial.Dst.Addr() != netlab.WANAddr2 {
 							t.Errorf("%+v", trial)
 						}
+						if trial.Outcome == alg.OutcomeOK {
+							if told := trial.TCP; told == nil || !known(told.Unused) || !known(told.Client) || !known(told.Server) ||
+								told.Unused.MSS != told.Client.MSS || told.Server.MSS >= 1300 || told.Client.MSS < 1400 {
+								t.Errorf("run %d: %s: %s", n+1, trial.Path, told)
+							}
+						} else if trial.TCP != nil {
+							t.Errorf("run %d: %s: nothing came about, and yet %s", n+1, trial.Path, trial.TCP)
+						}
 					}
 				}
 				if tried < 5 {
@@ -128,6 +143,9 @@ func TestProbeTCPIntercepted(t *testing.T) {
 		})
 	}
 }
+
+// known reports that the system has told of an end, as Linux does.
+func known(end *alg.TCPEnd) bool { return end != nil && end.RTT > 0 && end.MSS > 0 }
 
 func readyLine(t *testing.T, output string) (url, pin string) {
 	t.Helper()

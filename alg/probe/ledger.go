@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"nofixup/alg"
 	"nofixup/reflector/wire"
 )
 
@@ -102,6 +103,7 @@ type ledger struct {
 type conn struct {
 	link *link // nil until a message of ours is seen
 	tls  *wire.Handshake
+	tcp  *wire.TCP
 	in   stream
 	out  stream
 }
@@ -223,6 +225,9 @@ func (l *ledger) grow(receipt *wire.Receipt) {
 	if receipt.TLS != nil {
 		c.tls = receipt.TLS
 	}
+	if receipt.TCP != nil {
+		c.tcp = receipt.TCP
+	}
 	if c.link == nil {
 		// What is not ours the reflector does not report, so that the tag of the first message is there before it is whole.
 		tag, ok := wire.FindTag(c.in.buf, l.token)
@@ -230,6 +235,9 @@ func (l *ledger) grow(receipt *wire.Receipt) {
 			c.link = s.link
 			if c.link.tls != nil && c.tls != nil {
 				c.link.tls.Server = handshakeOf(*c.tls)
+			}
+			if c.tcp != nil {
+				c.link.tcp.Server = &alg.TCPEnd{RTT: c.tcp.RTT, MSS: c.tcp.MSS}
 			}
 			c.in.framer, c.out.framer = newFramer(c.link.Proto()), newFramer(c.link.Proto())
 		}

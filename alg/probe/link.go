@@ -37,6 +37,7 @@ type link struct {
 	socket *datagrams // udp
 	stream net.Conn   // tcp, or what TLS makes of it
 	tls    *alg.TLS   // of TLS: the handshake; the ledger's lock
+	tcp    alg.TCP    // of TCP: what both ends know of the connection; the ledger's lock
 	began  time.Time
 
 	// Of H.323, where a connection has one script and the order of messages is what tells them apart.

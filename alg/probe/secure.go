@@ -118,6 +118,9 @@ func (r *runner) allTrials() []alg.Trial {
 	r.mu.Unlock()
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
+	for i := range trials {
+		tellTCP(&trials[i], links)
+	}
 	for _, told := range []bool{true, false} { // what the reflector told says more
 		for _, l := range links {
 			if l.tls == nil || (l.tls.Server != nil) != told {

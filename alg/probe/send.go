@@ -161,6 +161,7 @@ func (r *runner) connect(ctx context.Context, f *flow, from string, to netip.Add
 		stream.Close()
 		return nil, err
 	}
+	end := tcpEnd(stream)
 	var handshake *alg.TLS
 	if f.plan.Path.Transport == "tls" {
 		if stream, handshake, err = r.secure(ctx, stream); err != nil {
@@ -168,7 +169,7 @@ func (r *runner) connect(ctx context.Context, f *flow, from string, to netip.Add
 		}
 	}
 	l := r.newLink(f, local)
-	l.tls = handshake
+	l.tls, l.tcp.Client = handshake, end
 	l.stream = stream
 	l.Inside[1] = to
 	l.Parent, l.step, l.try = behalf.ID, behalf.step, behalf.try

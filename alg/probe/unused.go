@@ -64,6 +64,9 @@ func (r *runner) connectUnused(ctx context.Context, f *flow, to netip.AddrPort) 
 			if local, err := addrPort(conn.LocalAddr()); err == nil {
 				t.Src = local
 			}
+			if end := tcpEnd(conn); end != nil {
+				t.TCP = &alg.TCP{Unused: end}
+			}
 			(&link{stream: conn}).abort()
 			r.mu.Lock()
 			r.trials = append(r.trials, t)
@@ -76,6 +79,32 @@ func (r *runner) connectUnused(ctx context.Context, f *flow, to netip.AddrPort) 
 		t.Detail = connectReason(err)
 	}
 	r.failed(t)
+}
+
+// tellTCP puts beside what came about where nobody listens what the ends of an ordinary connection on that path know: the first of which
+// the reflector told, or else the first. The ledger is locked.
+func tellTCP(t *alg.Trial, links []*link) {
+	if t.Kind != alg.TrialUnused || t.Outcome != alg.OutcomeOK {
+		return
+	}
+	var told alg.TCP
+	if t.TCP != nil {
+		told = *t.TCP
+	}
+	for _, l := range links {
+		if l.Path != t.Path || l.Inside[1] != l.flow.plan.Target {
+			continue
+		}
+		if told.Client == nil || l.tcp.Server != nil {
+			told.Client, told.Server = l.tcp.Client, l.tcp.Server
+		}
+		if told.Server != nil {
+			break
+		}
+	}
+	if told != (alg.TCP{}) {
+		t.TCP = &told
+	}
 }
 
 // ms gives a time in milliseconds.

@@ -39,6 +39,7 @@ var owners = map[string][]string{
 	"github.com/spf13/pflag":  {"cmd/nofixup", "cmd/nofixup-reflector"},
 	"golang.org/x/term":       {"cmd/nofixup"},
 	"golang.org/x/net":        {"reflector", "alg/probe"},
+	"golang.org/x/sys":        {"reflector", "alg/probe"},
 	"github.com/emiago/sipgo": {"alg/probe"},
 	"github.com/pion/rtp":     {"alg/probe"},
 	"github.com/pion/rtcp":    {"alg/probe"},

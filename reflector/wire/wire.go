@@ -93,10 +93,17 @@ type Receipt struct {
 	End  string `json:"end,omitempty"`  // tcp, tls: why the stream of this direction ended here, one of the End constants
 
 	TLS *Handshake `json:"tls,omitempty"` // tls: what the handshake came to, in the first receipt of the connection
+	TCP *TCP       `json:"tcp,omitempty"` // tcp, tls: what the system tells of the connection, in its first receipt; nil where it does not tell
 
 	Answers uint64 `json:"answers,omitempty"` // out: Seq of the receipt that this answers; on TCP of the one that completed the request
 	Proven  bool   `json:"proven,omitempty"`  // in: the remote address had proven itself when it arrived
 	Silence string `json:"silence,omitempty"` // in: why no answer was sent, one of the Silence constants
+}
+
+// TCP is what the reflector's system knows of its end of a connection, when the first message has come.
+type TCP struct {
+	RTT float64 `json:"rtt_ms,omitempty"` // round trip to the other end of the connection, in milliseconds; 0 if it is not known
+	MSS int     `json:"mss"`              // largest segment that this end sends, in octets without TCP options: what the other end announced, or less
 }
 
 // ALPNSIP names SIP in a TLS handshake, as IANA has it (RFC 7301 6).
