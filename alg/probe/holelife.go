@@ -33,7 +33,7 @@ func (r *runner) idleHoles() (flow int, silences []time.Duration) {
 			}
 		}
 	}
-	const enough = 24 // what is tried at once on both families over UDP and TCP takes 30 at the most, and tells more
+	const enough = 24 // what is tried at once takes up to 15 for each family, and tells more
 	if flow < 0 || !r.makesHoles() || r.session.Grant.Budget.Pinholes < enough {
 		return flow, nil
 	}
