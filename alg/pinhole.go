@@ -2,6 +2,7 @@ package alg
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ func (j *caseJudge) pinhole(p Path) string {
 	open, shut := 0, 0
 	for _, t := range j.c.Trials {
 		x := t.Pinhole
-		if x == nil || x.NotSent != "" || t.Path.group() != p.group() {
+		if x == nil || x.NotSent != "" || x.Idle > 0 || t.Path.group() != p.group() {
 			continue
 		}
 		own := t.Path.Port == p.Port && !t.Path.Control && t.Path.SourcePort == p.SourcePort
@@ -47,10 +48,40 @@ func (j *caseJudge) pinhole(p Path) string {
 	why := "from " + and(from)
 	f, fresh := j.finding(&mediaPinholeOpened, p, Inbound, "RTP", "")
 	if fresh {
-		f.Summary += ": " + why
+		f.Summary += ": " + why + j.holeLife(p)
 	}
 	f.Count += open
 	return fmt.Sprintf("ports that calls announce are open from outside (%s), others are not", strings.TrimPrefix(why, "from "))
+}
+
+// surelyShut is the loss of datagrams up to which one that did not come in tells that a port was shut.
+const surelyShut = 0.05
+
+// holeLife is how long a port that a call announced is open while nothing comes in to it, to go on with in a summary; empty if that
+// was not tried, or if what is shut after a while is open later.
+func (j *caseJudge) holeLife(p Path) string {
+	l := lifetime{shut: math.Inf(1)}
+	for _, t := range j.c.Trials {
+		x := t.Pinhole
+		if x == nil || x.Idle == 0 || x.NotSent != "" || x.Neighbour || t.Path != p {
+			continue
+		}
+		switch {
+		case t.Outcome == OutcomeOK:
+			l.open = max(l.open, x.Idle)
+		case x.Listening == FirewallNone && j.datagramLoss(p) <= surelyShut:
+			l.shut = min(l.shut, x.Idle)
+		}
+	}
+	switch {
+	case l.open >= l.shut || l.open == 0 && math.IsInf(l.shut, 1):
+		return ""
+	case math.IsInf(l.shut, 1):
+		return fmt.Sprintf("; unused it stays open for more than %.0f s", l.open)
+	case l.open == 0:
+		return fmt.Sprintf("; unused it stays open for less than %.0f s", l.shut)
+	}
+	return fmt.Sprintf("; unused it stays open for more than %.0f s, less than %.0f s", l.open, l.shut)
 }
 
 // datagramLoss is the loss of datagrams on their way in, whatever carries the messages on the path: those of media are not sent again.

@@ -90,6 +90,8 @@ type Pinhole struct {
 	RTCP      bool   `json:"rtcp,omitempty"`
 	NotSent   string `json:"not_sent,omitempty"` // why it was not: "private", "foreign", …
 	Listening string `json:"listening"`          // firewall of this computer: "none", "active" or "unknown"
+
+	Idle float64 `json:"idle_s,omitempty"` // seconds between the announcement and the datagram; 0 if that followed at once
 }
 
 // Binding is how long an idle mapping of a NAT, or an entry of a firewall, lets datagrams back in.

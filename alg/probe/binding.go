@@ -64,6 +64,7 @@ func (r *runner) idle(ctx context.Context) *sync.WaitGroup {
 	if r.session.Grant.Budget.Actions <= 0 {
 		return &all
 	}
+	r.idlePinholes(ctx, &all)
 	for _, i := range r.plan.idleFlows() {
 		f := r.flows[i]
 		r.ledger.mu.Lock()

@@ -88,20 +88,33 @@ const pinholePorts = wire.Neighbour + 2
 // pinholeShares is which part of the budget a transport gets. Over UDP more is tried.
 var pinholeShares = map[string]int{"udp": 3, "tcp": 2}
 
-// pinholeShare is how many datagrams the calls of a flow, and those to its control, may take of the session's.
+// pinholeShare is how many datagrams the calls of a flow, and those to its control, may take of the session's. What is tried after
+// silence takes those that are left over, and what it lacks from the share of the same flow.
 func (r *runner) pinholeShare(path alg.Path) int {
-	sum := 0
+	sum, shares := 0, []int(nil)
 	for _, round := range r.plan.Rounds {
 		for _, s := range round.Steps {
 			if f := r.flows[s.Flow]; s.Name == stepPinhole && s.Role != alg.RoleControl && f != nil {
 				sum += pinholeShares[f.plan.Path.Transport]
+				shares = append(shares, pinholeShares[f.plan.Path.Transport])
 			}
 		}
 	}
 	if sum == 0 {
 		return 0
 	}
-	return r.session.Grant.Budget.Pinholes * pinholeShares[path.Transport] / sum
+	budget := r.session.Grant.Budget.Pinholes
+	share := budget * pinholeShares[path.Transport] / sum
+	if flow, silences := r.idleHoles(); len(silences) > 0 {
+		if p := r.flows[flow].plan.Path; p.Transport == path.Transport && p.Family == path.Family {
+			left := budget
+			for _, n := range shares {
+				left -= budget * n / sum
+			}
+			share -= max(0, len(silences)-left)
+		}
+	}
+	return share
 }
 
 // holes returns the count of a flow's group. The runner is locked.
@@ -200,15 +213,9 @@ func (r *runner) makeHole(ctx context.Context, l *link, s Step, try int, h hole,
 		return false
 	}
 	defer closing()
-	var invite *sent
 	s.Script = false
-	if !r.insist(ctx, l, try, func(try int) bool {
-		t := r.template(l, l.local())
-		t.media = port
-		invite = &sent{number: t.tag.Number, link: l, step: s, try: try, raw: t.callInvite()}
-		r.transmit(invite)
-		return r.ledger.wait(ctx, r.patience(l.Path.Transport), func() bool { return invite.there != nil })
-	}) {
+	invite := r.announce(ctx, l, s, try, port)
+	if invite == nil {
 		return false
 	}
 	action := wire.Action{Action: wire.ActionPinhole, To: invite.there.seq, From: h.from, RTCP: h.rtcp}
@@ -243,6 +250,21 @@ func (r *runner) makeHole(ctx context.Context, l *link, s Step, try int, h hole,
 	}
 	r.hangUp(ctx, l, s, try, invite)
 	return more
+}
+
+// announce sends the INVITE of a call that announces media from a port on, and returns it once the reflector has it; nil if it does not
+// get there.
+func (r *runner) announce(ctx context.Context, l *link, s Step, try int, port uint16) (invite *sent) {
+	if !r.insist(ctx, l, try, func(try int) bool {
+		t := r.template(l, l.local())
+		t.media = port
+		invite = &sent{number: t.tag.Number, link: l, step: s, try: try, raw: t.callInvite()}
+		r.transmit(invite)
+		return r.ledger.wait(ctx, r.patience(l.Path.Transport), func() bool { return invite.there != nil })
+	}) {
+		return nil
+	}
+	return invite
 }
 
 // hangUp has the reflector refuse the call, so that a gateway closes what it opened, and acknowledges that.
@@ -385,17 +407,9 @@ func (r *runner) enterHoles(l *link, shots []*shot) {
 	r.mu.Lock()
 	count := r.holes(l.Path)
 	for _, x := range shots {
-		t := alg.Trial{
-			Kind: alg.TrialPinhole, Path: l.Path, Src: r.holeSource(l, x.action), Dst: x.sent.Addr, At: x.at, Outcome: alg.OutcomeFailed,
-			Pinhole: &alg.Pinhole{
-				From: x.action.From, Neighbour: x.action.Neighbour, RTCP: x.action.RTCP, NotSent: x.sent.NotSent, Listening: listening,
-			},
-		}
 		switch {
 		case x.sent.NotSent != "":
-			t.Outcome = alg.OutcomeUnsent
 		case x.arrived:
-			t.Outcome = alg.OutcomeOK
 			count.sent++
 			if x.action.Neighbour {
 				count.open++
@@ -409,12 +423,29 @@ func (r *runner) enterHoles(l *link, shots []*shot) {
 				count.shut++
 			}
 		}
-		r.trials = append(r.trials, t)
+		r.trials = append(r.trials, r.holeTrial(l, x, listening))
 	}
 	r.mu.Unlock()
 	if missed > 0 {
 		r.noteFirewall(listening)
 	}
+}
+
+// holeTrial is what became of a datagram as a trial, with this computer's firewall.
+func (r *runner) holeTrial(l *link, x *shot, listening string) alg.Trial {
+	t := alg.Trial{
+		Kind: alg.TrialPinhole, Path: l.Path, Src: r.holeSource(l, x.action), Dst: x.sent.Addr, At: x.at, Outcome: alg.OutcomeFailed,
+		Pinhole: &alg.Pinhole{
+			From: x.action.From, Neighbour: x.action.Neighbour, RTCP: x.action.RTCP, NotSent: x.sent.NotSent, Listening: listening,
+		},
+	}
+	switch {
+	case x.sent.NotSent != "":
+		t.Outcome = alg.OutcomeUnsent
+	case x.arrived:
+		t.Outcome = alg.OutcomeOK
+	}
+	return t
 }
 
 // holeSource is where a datagram comes from, as docs/protocol.md has it; the zero value where that is the reflector's choice.

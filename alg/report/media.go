@@ -13,7 +13,7 @@ import (
 
 // media tells what a user hears, what arrived where, and what the far end should be set to.
 func (t *text) media() {
-	rows, holes, idle := t.mediaRows(), t.holeRows(), t.bindingRows()
+	rows, holes, idle := t.mediaRows(), t.holeRows(), append(t.bindingRows(), t.holeLifeRows()...)
 	s := t.report.Media
 	if s == nil && len(rows)+len(holes)+len(idle) == 0 {
 		return
@@ -28,7 +28,7 @@ func (t *text) media() {
 	t.table("call\tdirection\ttowards\tmedia\tsent\tarrived\tloss\tjitter\tfirst after\tport\tDSCP", rows)
 	t.table("pinhole of\tto the port\tfrom\tsent\tarrived", holes)
 	if slices.ContainsFunc(t.report.Trials, func(r alg.Trial) bool {
-		return r.Pinhole != nil && r.Pinhole.NotSent == "" && r.Outcome != alg.OutcomeOK && r.Pinhole.Listening != alg.FirewallNone
+		return r.Pinhole != nil && r.Pinhole.Idle == 0 && r.Pinhole.NotSent == "" && r.Outcome != alg.OutcomeOK && r.Pinhole.Listening != alg.FirewallNone
 	}) {
 		t.wrapped(6, "", "what did not arrive may have been stopped by a firewall on this computer: there is one, or that could not be told")
 	}
@@ -273,7 +273,7 @@ func (t *text) holeRows() []row {
 	var rows []row
 	for _, g := range groups(t, func(r *alg.Trial) (key, []int, bool) {
 		h := r.Pinhole
-		if h == nil {
+		if h == nil || h.Idle > 0 {
 			return key{}, nil, false
 		}
 		return key{r.Path, h.From, h.NotSent, h.Neighbour, h.RTCP}, []int{order(!h.Neighbour), order(!h.RTCP)}, true
@@ -306,12 +306,41 @@ func (t *text) holeRows() []row {
 
 // bindingRows are the times of silence after which something came back in, or nothing did.
 func (t *text) bindingRows() []row {
+	return t.silences("", func(r *alg.Trial) (seconds float64, ok bool) {
+		if r.Binding == nil {
+			return 0, false
+		}
+		return r.Binding.Idle, true
+	})
+}
+
+// holeLifeRows are the same of ports that a call announced, where something opened them: elsewhere nothing was there to close.
+func (t *text) holeLifeRows() []row {
+	return t.silences("pinhole of ", func(r *alg.Trial) (seconds float64, ok bool) {
+		if h := r.Pinhole; h == nil || h.Idle == 0 || h.NotSent != "" || !slices.ContainsFunc(t.report.Findings, func(f alg.Finding) bool {
+			return f.ID == "media-pinhole-opened" && f.Path() == r.Path
+		}) {
+			return 0, false
+		}
+		return r.Pinhole.Idle, true
+	})
+}
+
+// silences are rows of the trials that were made after a time of silence.
+func (t *text) silences(of string, silence func(*alg.Trial) (seconds float64, ok bool)) []row {
 	var rows []row
-	for _, g := range groups(t, func(r *alg.Trial) (alg.Path, []int, bool) { return r.Path, nil, r.Binding != nil }) {
-		slices.SortStableFunc(g, func(a, b *alg.Trial) int { return cmp.Compare(a.Binding.Idle, b.Binding.Idle) })
+	for _, g := range groups(t, func(r *alg.Trial) (alg.Path, []int, bool) {
+		_, ok := silence(r)
+		return r.Path, nil, ok
+	}) {
+		seconds := func(r *alg.Trial) float64 {
+			s, _ := silence(r)
+			return s
+		}
+		slices.SortStableFunc(g, func(a, b *alg.Trial) int { return cmp.Compare(seconds(a), seconds(b)) })
 		var open, closed []string
 		for _, r := range g {
-			idle := fmt.Sprintf("%.0f s", r.Binding.Idle)
+			idle := fmt.Sprintf("%.0f s", seconds(r))
 			if r.Outcome == alg.OutcomeOK {
 				open = appendNew(open, idle)
 			} else {
@@ -319,7 +348,7 @@ func (t *text) bindingRows() []row {
 			}
 		}
 		rows = append(rows, row{cells: []string{
-			portName(g[0].Path.Proto, g[0].Path), cmp.Or(strings.Join(open, ", "), "-"), cmp.Or(strings.Join(closed, ", "), "-"),
+			of + portName(g[0].Path.Proto, g[0].Path), cmp.Or(strings.Join(open, ", "), "-"), cmp.Or(strings.Join(closed, ", "), "-"),
 		}})
 	}
 	return rows

@@ -172,6 +172,9 @@ func mediaScenes() map[string]func() *scene {
 			s.hole(main, "port", false, 1, true)
 			s.hole(main, "host", false, 1, false, func(p *alg.Pinhole) { p.NotSent = "foreign" })
 			s.hole(main, "port", true, 1, false, func(p *alg.Pinhole) { p.NotSent = "announced" })
+			for _, seconds := range []float64{30, 95, 185} {
+				s.hole(main, "media", false, 1, seconds < 180, func(p *alg.Pinhole) { p.Idle = seconds })
+			}
 			s.idle(main, 15, true)
 			s.idle(main, 30, true)
 			s.idle(main, 60, false)
