@@ -42,7 +42,7 @@ func TestCause(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, fixup.Config{Style: tc.style, Latency: 10 * time.Millisecond}, reflector.Limits{})
 				defer w.close(t)
-				w.cfg.Plan.Thorough = true
+				w.cfg.Plan.Thorough, w.cfg.Plan.Idle = true, -1
 				report, err := Run(t.Context(), w.cfg)
 				if err != nil {
 					t.Fatal(err)

@@ -25,6 +25,9 @@ func TestEstimate(t *testing.T) {
 		{"UDP", 50 * time.Millisecond, []string{"ras"}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			if testing.Short() && (tc.thorough || tc.latency > 50*time.Millisecond) {
+				t.Skip("in short mode: a long run adds nothing to what the race detector sees")
+			}
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, fixup.Config{Latency: tc.latency}, reflector.Limits{})
 				defer w.close(t)
