@@ -291,6 +291,9 @@ func (r *runner) evidence() alg.Evidence {
 	l := r.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	r.mu.Lock() // idle bindings open links beside everything else
+	links := slices.Clone(r.links)
+	r.mu.Unlock()
 	// The fastest message took at least half a round trip.
 	skew := l.skew - r.rtt/2
 	now := time.Now()
@@ -368,12 +371,12 @@ func (r *runner) evidence() alg.Evidence {
 			add(0, x.link, x.link.inserted(), x.link.try, false, here(x.link, x.got), &alg.Sighting{At: x.got.at, Raw: alg.Bytes{}})
 		}
 	}
-	for _, at := range r.links {
+	for _, at := range links {
 		e.Flows = append(e.Flows, at.Flow)
 	}
 	for i := range e.Pairs {
 		p := &e.Pairs[i]
-		if at := r.links[p.Flow-1]; !at.Path.Control {
+		if at := links[p.Flow-1]; !at.Path.Control {
 			p.Control = control[keyOf(p, at)]
 		}
 	}
