@@ -15,7 +15,8 @@ import (
 const stepPinholeIdle = "pinhole-idle"
 
 // holeSilences are the rungs after which announced ports are tried, each of which takes a datagram of the session's few. Linux keeps
-// what a call announces for 180 s (nf_conntrack_sip.c, sip_exp_policy).
+// what a call announces for 180 s (sip_exp_policy in nf_conntrack_sip.c), and up to 16 s more with 250 ticks a second, where a timer
+// of that length is as coarse (kernel/time/timer.c): the last rung may find its port open still.
 var holeSilences = []time.Duration{30 * time.Second, 95 * time.Second, 185 * time.Second}
 
 // idleHoles returns the flow whose announced ports are tried after silence, and the times of that: none where the session has hardly
