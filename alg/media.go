@@ -59,7 +59,10 @@ func (j *Judge) media(r *Report) {
 	for _, p := range paths {
 		result := m.path(p)
 		if i := slices.IndexFunc(r.Paths, func(o PathResult) bool { return o.Path == p }); i >= 0 {
-			r.Paths[i] = result // of which so far only that was known which could not be tried
+			// So far only that was known of it which could not be tried: one call of several leaves doubt about the path.
+			result.Reason = strings.Trim(result.Reason+"; "+r.Paths[i].Reason, "; ")
+			result.Outbound, result.Inbound = result.Outbound.Worse(r.Paths[i].Outbound), result.Inbound.Worse(r.Paths[i].Inbound)
+			r.Paths[i] = result
 		} else {
 			r.Paths = append(r.Paths, result)
 		}

@@ -122,6 +122,23 @@ func TestMedia(t *testing.T) {
 	}
 }
 
+// TestMediaOfSomeCalls shows that a path is not clean where one of its calls did not come about.
+func TestMediaOfSomeCalls(t *testing.T) {
+	trials := []Trial{
+		played(5060, true, TowardsAnnounced, 50, 50), played(5060, false, TowardsSource, 50, 50),
+		{Kind: TrialStep, Path: mediaPath(5060), Outcome: OutcomeFailed, Detail: "the call did not come about"},
+	}
+	var j Judge
+	e := Evidence{Complete: true}
+	for _, c := range e.Cases(trials) {
+		j.Add(c)
+	}
+	p := j.Report().Paths[0]
+	if p.Outbound != Untested || p.Inbound != Untested || !strings.Contains(p.Reason, "did not come about") {
+		t.Errorf("%s %s: %s", p.Outbound, p.Inbound, p.Reason)
+	}
+}
+
 // TestPinholes tells ports that a gateway opened from those that nothing filters.
 func TestPinholes(t *testing.T) {
 	sip := Path{Proto: ProtoSIP, Transport: "udp", Family: 4, Port: 5060}

@@ -329,9 +329,15 @@ func (r *runner) skew() time.Duration {
 // silentCalls enters a trial for every planned call with media that never came to its media: what was not tested is not clean.
 func (r *runner) silentCalls(ctx context.Context) {
 	r.mu.Lock()
-	heard := map[alg.Path]bool{}
+	type call struct {
+		path alg.Path
+		step string
+	}
+	heard := map[call]bool{}
 	for _, t := range r.trials {
-		heard[t.Path] = heard[t.Path] || t.Media != nil
+		if t.Media != nil {
+			heard[call{t.Path, t.Media.Step}] = true
+		}
 	}
 	r.mu.Unlock()
 	for _, round := range r.plan.Rounds {
@@ -342,10 +348,10 @@ func (r *runner) silentCalls(ctx context.Context) {
 			}
 			path := f.plan.Path
 			path.Proto = alg.ProtoMedia
-			if heard[path] {
+			if heard[call{path, s.Name}] {
 				continue
 			}
-			heard[path] = true
+			heard[call{path, s.Name}] = true
 			why := "the call did not come about, so that no media was sent"
 			if ctx.Err() != nil {
 				why = "the run was cut short"
