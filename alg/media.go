@@ -148,7 +148,8 @@ func (m *mediaJudge) direction(p Path, outbound bool) (Verdict, string) {
 		if control, ok := m.control(p); ok {
 			if v, _ := m.direction(control, outbound); v == Blocked {
 				other = fmt.Sprintf(", as in a call on port %d: a rule of a firewall, not an application gateway", control.Port)
-			} else if v == Clean {
+			} else if v == Clean && (len(alive) == 0 || len(stopped) > 0) {
+				// Where some ports are shut the control call may not have used those.
 				other = fmt.Sprintf(", while it passes in a call on port %d", control.Port)
 			}
 		}

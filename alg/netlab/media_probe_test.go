@@ -156,7 +156,7 @@ func TestProbeMediaFaults(t *testing.T) {
 	}{
 		{
 			"out above a port", chain("udp sport > 16384 udp dport 10000-10063 drop"), "rtr", nil, 1, "blocked",
-			[]string{"of the media from port ", "33200", "49800", "nothing arrives, of that from port 1", "a rule of a firewall"},
+			[]string{"of the media from port ", "33200", "49800", "nothing arrives, of that from port 1"},
 			"",
 		},
 		{
