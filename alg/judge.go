@@ -3,6 +3,7 @@ package alg
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,12 @@ type Judge struct {
 	sizes    map[Path]sizes    // of requests over UDP, by path of SIP
 	udpLoss  map[int]float64   // of SIP on its way in, by address family
 	left     map[string]string // by call, the ID of the finding that the address of its media was not rewritten as the rest was
+	joined   int               // findings that others had to take in
 }
+
+// maxFindings is how many findings are kept apart. One message can differ in tens of thousands of fields, which nobody reads: those
+// beyond the bound are counted in one finding for each rule, path and direction.
+const maxFindings = 2048
 
 type findingKey struct {
 	id      string
@@ -107,6 +113,9 @@ func (j *Judge) Report() *Report {
 		r.Findings = append(r.Findings, *f)
 	}
 	j.media(r)
+	if j.joined > 0 {
+		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("more than %d different findings: %d more are counted in those without a field", maxFindings, j.joined))
+	}
 	r.Verdict = overall(r.Paths)
 	r.normalise()
 	return r
@@ -391,6 +400,14 @@ func (j *caseJudge) finding(rule *Rule, path Path, dir Direction, message, field
 	key := findingKey{rule.ID, path, dir, message, field}
 	if f := j.index[key]; f != nil {
 		return f, false
+	}
+	if len(j.findings) >= maxFindings {
+		j.joined++
+		message, field = "", ""
+		key.message, key.field = message, field
+		if f := j.index[key]; f != nil {
+			return f, false
+		}
 	}
 	f = &Finding{
 		ID: rule.ID, Severity: rule.Severity,

@@ -592,3 +592,26 @@ func TestCountMessages(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// However many fields somebody changes, what is kept of it is bounded, and said to be.
+func TestFindingsAreBounded(t *testing.T) {
+	many := func(b []byte) []byte {
+		var more []byte
+		for i := range 10000 {
+			more = fmt.Appendf(more, "X-%d: 1\r\n", i)
+		}
+		return bytes.Replace(b, []byte("Max-Forwards:"), append(more, "Max-Forwards:"...), 1)
+	}
+	var j Judge
+	j.Add(newScene().add(around(message{flow: mainFlow, got: many})...).Case)
+	r := j.Report()
+	if n := len(r.Findings); n <= maxFindings || n > maxFindings+10 {
+		t.Errorf("%d findings", n)
+	}
+	if len(r.Network.Notes) != 1 || !strings.Contains(r.Network.Notes[0], "more than 2048 different findings: 79") {
+		t.Errorf("%q", r.Network.Notes)
+	}
+	if r.Verdict != OverallInterference {
+		t.Error(r.Verdict)
+	}
+}
