@@ -180,8 +180,9 @@ type step struct {
 	breaks      string
 	tries       []*Pair
 	delivered   int
-	lost        int // not delivered although the receiving point would have seen it
-	unknown     int // not delivered, and nobody can tell
+	lost        int     // not delivered although the receiving point would have seen it
+	unknown     int     // not delivered, and nobody can tell
+	behind      []*step // for each try that is unknown since it waited on its connection behind one that was lost: that one
 	changed     bool
 	redirected  bool // delivered to another socket
 }
@@ -287,7 +288,7 @@ func (j *caseJudge) steps() []*step {
 		flow     int
 		outbound bool
 	}
-	stalled := map[stream]bool{}
+	stalled := map[stream]*step{}
 	var out []*step
 	index := map[key]*step{}
 	for i := range j.c.Pairs {
@@ -320,10 +321,14 @@ func (j *caseJudge) steps() []*step {
 			if j.redirected(p, flow) {
 				s.redirected = true
 			}
-		case sent != nil && j.receiver(p.Outbound).covers(sent.At) && !stalled[stream{p.Flow, p.Outbound}]:
+		case stalled[stream{p.Flow, p.Outbound}] != nil:
+			s.unknown++
+			s.behind = append(s.behind, stalled[stream{p.Flow, p.Outbound}])
+		case sent != nil && j.receiver(p.Outbound).covers(sent.At):
 			s.lost++
-			// What follows on the same connection waits behind it.
-			stalled[stream{p.Flow, p.Outbound}] = flow.Path.Transport != "udp"
+			if flow.Path.Transport != "udp" {
+				stalled[stream{p.Flow, p.Outbound}] = s // what follows on the same connection waits behind it
+			}
 		default:
 			s.unknown++
 		}

@@ -57,3 +57,14 @@ func (s *step) refusable() bool {
 	}
 	return false
 }
+
+// refusedBefore reports whether a step never got its turn, since each time it followed on the same connection what a SIP proxy has
+// a reason to refuse, and with it the rest of the connection.
+func (s *step) refusedBefore() bool {
+	for _, b := range s.behind {
+		if !b.refusable() {
+			return false
+		}
+	}
+	return len(s.behind) == s.unknown
+}

@@ -23,9 +23,14 @@ func (x *exchange) inserted() bool {
 }
 
 // proxysOwn reports that a message is what a SIP proxy says for itself, on a connection where one forwarded messages: a 100
-// (RFC 3261 16.2), or line ends that keep the connection alive or answer such (RFC 5626 4.4.1).
+// (RFC 3261 16.2), the ACK for an answer that is no success (RFC 3261 17.1.1.3), or line ends that keep the connection alive or
+// answer such (RFC 5626 4.4.1).
 func proxysOwn(x *exchange) bool {
-	return x.inserted() && len(x.proxies) > 0 && (x.got.Status() == 100 || lineEnds(x.got.Raw))
+	if !x.inserted() || len(x.proxies) == 0 {
+		return false
+	}
+	ack := string(x.got.Method()) == "ACK" && vias(x.got.Raw) == 1 && x.proxies[sentBy(&x.got)]
+	return ack || x.got.Status() == 100 || lineEnds(x.got.Raw)
 }
 
 // lineEnds reports that octets are nothing but CR and LF.

@@ -92,6 +92,10 @@ func TestOctetsInserted(t *testing.T) {
 	if proxied == sent || !strings.Contains(proxied, "69") {
 		t.Fatal("no Max-Forwards")
 	}
+	ack := func(by string) string {
+		return "ACK sip:b@203.0.113.10 SIP/2.0\r\nVia: SIP/2.0/TCP " + by + ";branch=z9hG4bKq\r\nFrom: <sip:a@example.org>;tag=1\r\n" +
+			"To: <sip:b@203.0.113.10>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n"
+	}
 	for _, tc := range []struct {
 		name, arrived, octets string
 		message               string // of the finding; empty for none
@@ -102,6 +106,9 @@ func TestOctetsInserted(t *testing.T) {
 		{"no message", sent, "\x00\x01", "datagram"},
 		{"a proxy's 100", proxied, fmt.Sprintf(answer, "100 Trying"), ""},
 		{"a proxy's keepalive", proxied, "\r\n", ""},
+		{"a proxy's ACK", proxied, ack("198.51.100.2"), ""},
+		{"somebody else's ACK", proxied, ack("198.51.100.3"), "ACK"},
+		{"an ACK without a proxy", sent, ack("198.51.100.2"), "ACK"},
 		{"a 100 without a proxy", sent, fmt.Sprintf(answer, "100 Trying"), "100 OPTIONS"},
 		{"a proxy's request", proxied, fmt.Sprintf(options, 2), "OPTIONS"},
 	} {

@@ -243,6 +243,8 @@ func (j *caseJudge) stepVerdict(s *step, all []*step) (Verdict, string) {
 		return Redirected, s.name + " is delivered to another port of this computer than it was sent to"
 	case s.delivered > 0, s.tries[0].Role == RoleBracket, s.isVariant(): // these prove by passing, never by getting lost
 		return Clean, ""
+	case s.lost == 0 && j.proxied[s.path] && s.refusedBefore():
+		return Clean, ""
 	case s.lost == 0:
 		return Untested, "it is not known whether " + s.name + " arrived"
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,19 +20,26 @@ import (
 func TestProbeSIPProxy(t *testing.T) {
 	netlab.Require(t, "kamailio")
 	t.Parallel()
-	proxies := []string{"sip-proxy", "sip-proxy-refused"}
+	proxies, thorough := []string{"sip-proxy", "sip-proxy-refused"}, []string{"--thorough"}
 	for _, tc := range []struct {
 		name, relay string
+		tcp         bool // as well
+		flags       []string
 		exit        int
 		outbound    alg.Verdict
 		found       []string
 	}{
-		{"stateless", `forward();`, 0, alg.Clean, proxies},
-		{"stateful", `t_relay();`, 0, alg.Clean, append(proxies, "sip-proxy-answered")},
-		{"in the route", `record_route(); t_relay();`, 0, alg.Clean, append(proxies, "sip-proxy-answered")},
-		{"rewriting Contact", `if (src_ip == 10.0.0.9) { fix_nated_contact(); } forward();`, 1, alg.Altered, append(proxies, "contact-rewritten")},
+		{"stateless", `forward();`, true, thorough, 0, alg.Clean, proxies},
+		{"stateful", `t_relay();`, false, thorough, 0, alg.Clean, append(proxies, "sip-proxy-answered")},
+		{"stateful over both", `t_relay();`, true, nil, 0, alg.Clean, append(proxies, "sip-proxy-answered")},
+		{"in the route", `record_route(); t_relay();`, false, thorough, 0, alg.Clean, append(proxies, "sip-proxy-answered")},
 		{
-			"rewriting the session description", `if (src_ip == 10.0.0.9) { subst_body('/10\.0\.0\.9/198.51.100.2/g'); } forward();`, 1, alg.Altered,
+			"rewriting Contact", `if (src_ip == 10.0.0.9) { fix_nated_contact(); } forward();`, true, thorough, 1, alg.Altered,
+			append(proxies, "contact-rewritten"),
+		},
+		{
+			"rewriting the session description", `if (src_ip == 10.0.0.9) { subst_body('/10\.0\.0\.9/198.51.100.2/g'); } forward();`, false, thorough,
+			1, alg.Altered,
 			append(proxies, "content-length-rewritten", "sdp-attribute-rewritten", "sdp-connection-rewritten", "sdp-origin-rewritten"),
 		},
 	} {
@@ -39,9 +47,14 @@ func TestProbeSIPProxy(t *testing.T) {
 			t.Parallel()
 			lab := netlab.Up(t, netlab.Plain)
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
-			proxyAt(t, lab.Host("rtr"), tc.relay)
-			report, exit := probe(t, lab, url, pin, "--thorough")
-			want := strings.Replace(allPaths(alg.Clean, alg.Clean, 4), "clean clean", string(tc.outbound)+" clean", 2)
+			proxyAt(t, lab.Host("rtr"), tc.relay, tc.tcp)
+			report, exit := probe(t, lab, url, pin, tc.flags...)
+			want := allPaths(alg.Clean, alg.Clean, 4)
+			for _, through := range []string{"udp IPv4 5060 ", "tcp IPv4 5060 "} {
+				if tc.tcp || strings.HasPrefix(through, "udp") {
+					want = regexp.MustCompile(`(?m)^(`+through+`.*): clean`).ReplaceAllString(want, "$1: "+string(tc.outbound))
+				}
+			}
 			if got := verdicts(report); exit != tc.exit || got != want {
 				t.Errorf("exit %d, got\n%swant exit %d\n%s", exit, got, tc.exit, want)
 				for _, p := range report.Paths {
@@ -51,7 +64,7 @@ func TestProbeSIPProxy(t *testing.T) {
 			found := map[string]bool{}
 			for _, f := range report.Findings {
 				found[f.ID] = true
-				if f.Transport != "udp" || f.Port != 5060 {
+				if f.Port != 5060 || f.Transport != "udp" && !tc.tcp {
 					t.Errorf("%s on %s", f.ID, f.Path())
 				}
 				if !slices.Contains(tc.found, f.ID) {
@@ -67,17 +80,21 @@ func TestProbeSIPProxy(t *testing.T) {
 	}
 }
 
-// proxyAt has the router put SIP over UDP through Debian's kamailio, which says that it is there: a Via in front, Max-Forwards
-// one less. Who sends from port 5060 has that port outside as well, whoever sends from another one has 5062.
-func proxyAt(t *testing.T, router *netlab.Host, relay string) {
+// proxyAt has the router put SIP over UDP, and over TCP if so told, through Debian's kamailio, which says that it is there: a Via
+// in front, Max-Forwards one less. Over UDP who sends from port 5060 has that port outside as well, whoever sends from another
+// one has 5062.
+func proxyAt(t *testing.T, router *netlab.Host, relay string, tcp bool) {
 	t.Helper()
 	conf := fmt.Sprintf(`#!KAMAILIO
 log_stderror=yes
 children=2
 mhomed=1
 auto_aliases=no
-disable_tcp=yes
+tcp_children=2
+tcp_connection_lifetime=120
 listen=udp:%[1]s:5060
+listen=tcp:%[1]s:5060
+listen=tcp:%[2]s:5060
 listen=udp:%[2]s:5060
 listen=udp:%[2]s:5062
 loadmodule "tm.so"
@@ -96,13 +113,17 @@ request_route {
 		if ($rd == "%[2]s") {
 			if ($Rp == 5060) { $du = "sip:%[3]s:5060"; } else { $du = $shv(client); }
 		}
-		force_send_socket(%[1]s:5060);
+		if (proto == TCP) { force_send_socket(tcp:%[1]s:5060); } else { force_send_socket(%[1]s:5060); }
 	} else {
 		force_rport();
-		$du = "sip:%[4]s:5060";
-		if ($sp == 5060) {
+		if (proto == TCP) {
+			$du = "sip:%[4]s:5060;transport=tcp";
+			force_send_socket(tcp:%[2]s:5060);
+		} else if ($sp == 5060) {
+			$du = "sip:%[4]s:5060";
 			force_send_socket(%[2]s:5060);
 		} else {
+			$du = "sip:%[4]s:5060";
 			$shv(client) = "sip:%[3]s:" + $sp;
 			force_send_socket(%[2]s:5062);
 		}
@@ -121,7 +142,11 @@ onreply_route {
 	}
 	p := netlab.Start(t, router.Command(context.Background(), "kamailio", "-DD", "-E", "-f", file, "-m", "32", "-M", "4", "-Y", dir))
 	p.WaitFor(t, "the proxy works")
-	router.NFT(t, `table ip proxy {
-		chain nat { type nat hook prerouting priority -100; iifname "r0" udp dport 5060 redirect to :5060; }
-	}`)
+	protocols := "udp"
+	if tcp {
+		protocols = "udp, tcp"
+	}
+	router.NFT(t, fmt.Sprintf(`table ip proxy {
+		chain nat { type nat hook prerouting priority -100; iifname "r0" meta l4proto { %s } th dport 5060 redirect to :5060; }
+	}`, protocols))
 }

@@ -37,10 +37,13 @@ func (l *ledger) leftover(at *link, got *sighting) {
 
 // resolve says what became of the aliens when all receipts are known: each is the first message of its direction that is
 // missing on its connection, spoilt, or else something that nobody at the other end sent. TCP doubles nothing, so that a
-// second copy is somebody's, too. The ledger is locked.
+// second copy is somebody's, too. A 100 is whoever's said it, hop by hop (RFC 3261 16.7), and stands for no other.
+// The ledger is locked.
 func (l *ledger) resolve() {
 	for _, a := range l.aliens {
 		switch {
+		case a.inbound && trying(a.got.raw):
+			l.extra = append(l.extra, &extra{link: a.link, got: a.got, inbound: true})
 		case a.inbound && l.missed(a.link, a.got), !a.inbound && l.missing(a.link, a.got):
 		case !a.double && l.displaced(a.link, a.got.raw, a.inbound):
 		case a.inbound:
@@ -51,6 +54,9 @@ func (l *ledger) resolve() {
 	}
 	l.aliens = nil
 }
+
+// trying reports whether a message is the answer that says no more than that a request has come.
+func trying(raw []byte) bool { return bytes.HasPrefix(raw, []byte("SIP/2.0 100 ")) }
 
 // displaced reports that octets are the rest of a message that was cut too short: a gateway that breaks Content-Length puts the
 // stream out of step. They are not somebody else's, and what became of the message tells of them.
