@@ -53,6 +53,7 @@ type Stats struct {
 	Silence     time.Duration // longest time between two packets
 	SilenceAt   int64         // when it began
 	SilenceLost uint32        // packets missing in it: 0 says that the sender was silent, not the network lossy
+	Pauses      uint32        // times of a second and more without a packet
 
 	Payloads      []PayloadCount // in the order of appearance, at most 6
 	MorePayloads  uint64         // packets of further payload types
@@ -65,6 +66,9 @@ type Stats struct {
 	Reception     ReceptionReport // the last one
 	WorstFraction uint8           // highest loss of a report, in 1/256 (RFC 3550 6.4.1)
 }
+
+// pauseTime is what counts as a pause, in nanoseconds.
+const pauseTime = int64(time.Second)
 
 // Stream follows one RTP stream. What a packet needs that is nothing special stands in front, in two lines of a processor's
 // cache: with many calls at once, waiting for memory is most of the work.
@@ -104,6 +108,7 @@ type Stream struct {
 	firstSeq  uint16
 	silenceAt int64
 	silent    uint32
+	pauses    uint32
 	watch     int64  // since when a clock of unknown rate is watched
 	watched   uint32 // its timestamp then
 	depth     uint8
@@ -159,6 +164,9 @@ func (s *Stream) add(at int64, dscp uint8, h Header, n int) {
 	before := s.seq.newest
 	place := s.seq.add(h.Sequence)
 	if gap := at - s.last; gap > 0 {
+		if gap >= pauseTime {
+			s.pauses++
+		}
 		if gap > s.silence {
 			s.silence, s.silenceAt, s.silent = gap, s.last, 0
 			if d := s.seq.newest - before; place == inOrder && d < maxDropout {
@@ -259,6 +267,10 @@ func (s *Stream) watchClock(at int64, h Header) {
 
 // join appends what another account of the same stream saw later.
 func (s *Stream) join(next *Stream) {
+	s.pauses += next.pauses
+	if next.first-s.last >= pauseTime {
+		s.pauses++
+	}
 	if gap := next.first - s.last; gap > s.silence {
 		s.silence, s.silenceAt, s.silent = gap, s.last, 0
 		if d := next.firstSeq - uint16(s.seq.newest); d > 0 && d < maxDropout {
@@ -325,7 +337,7 @@ func (s *Stream) Stats() Stats {
 		Duplicates: s.seq.duplicates, Late: s.seq.late, Strays: s.seq.strays, Restarts: s.seq.restarts,
 		Gaps: s.seq.gaps, LongestGap: s.seq.longest,
 		Jitter: time.Duration(s.jitter), MaxJitter: time.Duration(s.jitterMax),
-		Silence: time.Duration(s.silence), SilenceAt: s.silenceAt, SilenceLost: s.silent,
+		Silence: time.Duration(s.silence), SilenceAt: s.silenceAt, SilenceLost: s.silent, Pauses: s.pauses,
 		MorePayloads: s.more, DSCP: s.firstDSCP, DSCPs: s.dscps, ClockGuessed: s.guessed,
 		SenderReports: s.senders, Sender: s.sender,
 		Reports: s.reports, Reception: s.reception, WorstFraction: s.worstFraction,

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -83,8 +84,8 @@ func (t *text) calls() {
 	for i := range t.report.Calls {
 		c := &t.report.Calls[i]
 		r := row{cells: []string{
-			c.Start.UTC().Format("15:04:05.000"), c.Proto, c.From + " -> " + c.To, c.State,
-			fmt.Sprintf("%.0f s", c.End.Sub(c.Start).Seconds()), t.lossOf(c), c.Audio, c.Cause,
+			c.Start.UTC().Format("15:04:05.000"), c.Proto, c.From + " -> " + c.To + legs(c), state(c),
+			fmt.Sprintf("%.0f s", c.End.Sub(c.Start).Seconds()), t.lossOf(c), c.Audio, cmp.Or(c.Cause, c.Why),
 		}}
 		if c.Missing != "" {
 			r.cells[6] += ", nothing " + string(c.Missing)
@@ -101,6 +102,22 @@ func (t *text) calls() {
 	if len(rows) > maxCalls {
 		t.wrapped(2, "", fmt.Sprintf("and %d more: see --json", len(rows)-maxCalls))
 	}
+}
+
+// legs says how many parts a call has that a server joined.
+func legs(c *alg.Call) string {
+	if len(c.Legs) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d legs)", len(c.Legs))
+}
+
+// state is how far a call came.
+func state(c *alg.Call) string {
+	if c.Began {
+		return c.State + ", began before"
+	}
+	return c.State
 }
 
 // lossOf is the worst loss of a call's streams.
