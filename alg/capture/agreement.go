@@ -113,11 +113,12 @@ func (s *session) quiet(from, to int64) (n int64) {
 	return n
 }
 
-// pauses is how often, in that time, audio was not to go to an end, and whether that explains a silence.
-func (s *session) pauses(end int, from, to, silence, resumed int64) (n int, explained bool) {
+// holds is how often, in that time, audio was not to go both ways, and whether that explains a silence: who holds a call may play
+// music, or nothing.
+func (s *session) holds(from, to, silence, resumed int64) (n int, explained bool) {
 	for i := range s.periods {
 		p := &s.periods[i]
-		if p.towards[end] || p.to <= from || p.from >= to {
+		if p.towards == [2]bool{true, true} || p.to <= from || p.from >= to {
 			continue
 		}
 		n++

@@ -299,7 +299,7 @@ func (k *call) stream(c *carried, towards int, s *Stream) {
 	first, last := time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
 	steady := s.Pauses == 0
 	if !steady {
-		holds, explained := k.pauses(towards, s.First, s.Last, s.SilenceAt, s.SilenceAt+int64(s.Silence))
+		holds, explained := k.holds(s.First, s.Last, s.SilenceAt, s.SilenceAt+int64(s.Silence))
 		steady = explained && int(s.Pauses) <= holds
 	}
 	for _, p := range s.Payloads {
