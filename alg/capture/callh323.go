@@ -70,6 +70,9 @@ func (k *call) logical(m *Message, p *h323.PDU, end int) {
 		case what == h323.CloseLogicalChannel:
 			delete(k.channels[1-end], number) // who closes it sends on it
 			continue
+		case what == h323.OpenLogicalChannelReject:
+			k.says[end].said = true
+			continue
 		default:
 			continue
 		}
