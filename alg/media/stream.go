@@ -106,6 +106,8 @@ type Stream struct {
 	same      *Stream // of the same SSRC
 	first     int64
 	firstSeq  uint16
+	clocked   bool   // the clock was known from the first packet on
+	stamp     uint32 // timestamp of the first packet
 	silenceAt int64
 	silent    uint32
 	pauses    uint32
@@ -156,6 +158,7 @@ func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
 	s.payload = 0xff
 	s.lookUp(at, h)
 	s.arrival, s.timestamp = at, h.Timestamp
+	s.clocked, s.stamp = s.tick != 0 && s.steady, h.Timestamp
 	s.count(n)
 }
 
@@ -283,10 +286,7 @@ func (s *Stream) join(next *Stream) {
 	s.countPayload()
 	next.countPayload()
 	s.seq.join(&next.seq)
-	// The filter of RFC 3550 A.8 is linear: what was there before the seam fades with every packet after it.
-	s.jitter = next.jitter + s.jitter*math.Pow(15./16, float64(next.jittered))
-	s.jitterMax = max(s.jitterMax, next.jitterMax)
-	s.jitterSum, s.jittered = s.jitterSum+next.jitterSum, s.jittered+next.jittered
+	s.joinJitter(next)
 	for i := range next.used {
 		s.joinCount(next.formats[i], next.counts[i])
 	}
@@ -305,6 +305,23 @@ func (s *Stream) join(next *Stream) {
 	}
 	s.senders, s.reports = s.senders+next.senders, s.reports+next.reports
 	s.worstFraction = max(s.worstFraction, next.worstFraction)
+}
+
+// joinJitter goes on with the jitter where next began. The filter of RFC 3550 A.8 is linear: what was there at the seam fades with
+// every packet after it. The maximum is that of both sides and of the seam.
+func (s *Stream) joinJitter(next *Stream) {
+	if next.clocked && s.tick == next.tick && s.steady {
+		d := math.Abs(float64(next.first-s.arrival) - float64(int32(next.stamp-s.timestamp))*s.tick)
+		s.jitter += (d - s.jitter) / 16
+		s.jitterSum += s.jitter
+		s.jittered++
+		s.jitterMax = max(s.jitterMax, s.jitter)
+	}
+	left := math.Pow(15./16, float64(next.jittered))
+	s.jitterSum += next.jitterSum + s.jitter*15*(1-left)
+	s.jittered += next.jittered
+	s.jitter = next.jitter + s.jitter*left
+	s.jitterMax = max(s.jitterMax, next.jitterMax)
 }
 
 func (s *Stream) joinCount(f Format, n uint64) {
