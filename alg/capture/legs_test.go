@@ -37,7 +37,6 @@ func TestLegs(t *testing.T) {
 	away := netip.MustParseAddrPort("203.0.113.200:5060") // an SBC's other address
 	awayMedia := netip.MustParseAddrPort("203.0.113.200:9000")
 	origin := func(b, o string) string { return strings.Replace(b, "o=- 1 1", "o="+o, 1) }
-	port := func(a netip.AddrPort, n int) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), a.Port()+uint16(n)) }
 	for _, tc := range []struct {
 		name  string
 		calls []string // "legs audio cause" of each
@@ -150,4 +149,35 @@ func TestLegs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The PBX is on the inside: of its call both captures have the leg to the outside, and the inside alone has the phone's.
+func TestLegsBetween(t *testing.T) {
+	local, localMedia := netip.MustParseAddrPort("192.168.1.30:5060"), netip.MustParseAddrPort("192.168.1.30:4100")
+	in, out := &scene{t: t}, &scene{t: t}
+	in.leg("c1", local, alice, 2000, 4100, 14000, body(localMedia), body(port(aliceMedia, 10)))
+	in.talk(4200, localMedia, port(aliceMedia, 10), 1, 480)
+	in.talk(4201, port(aliceMedia, 10), localMedia, 2, 480)
+	for _, side := range []struct {
+		s          *scene
+		own, media netip.AddrPort
+	}{{in, alice, aliceMedia}, {out, nat, natMedia}} {
+		for _, at := range []int64{0, 18000} {
+			side.s.send(at, side.own, bob, []byte("\r\n\r\n"))
+		}
+		side.s.leg("c2", side.own, bob, 2050, 4000, 14010, body(aliceMedia), body(bobMedia))
+		side.s.talk(4200, side.media, bobMedia, 1, 480)
+		side.s.talk(4201, bobMedia, side.media, 2, 480)
+	}
+	r, err := Report(t.Context(), Config{Inside: []string{in.file("in.pcap")}, Outside: []string{out.file("out.pcap")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Calls) != 1 || len(r.Calls[0].Legs) != 2 || r.Calls[0].Audio != alg.AudioTwoWay || r.Fault() {
+		t.Errorf("%+v, %v", r.Calls, ids(r))
+	}
+}
+
+func port(a netip.AddrPort, n int) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr(), a.Port()+uint16(n))
 }

@@ -98,6 +98,24 @@ func TestTwins(t *testing.T) {
 			s.talk(250, phoneMedia, bobMedia, 1, 480)
 			s.talk(250, bobMedia, phoneMedia, 2, 480)
 		}},
+		{"SRTP with keys by DTLS, and ICE", "ended two-way [480 480] ", "480 480", func(s *scene) {
+			secured := func(a netip.AddrPort) string {
+				return strings.Replace(body(a, "a=rtcp-mux", "a=setup:actpass", fmt.Sprintf("a=candidate:1 1 udp 2130706431 10.9.9.9 %d typ host", a.Port())), "RTP/AVP", "UDP/TLS/RTP/SAVPF", 1)
+			}
+			s.call(phone, bob, 10000, secured(phoneMedia), secured(bobMedia))
+			hello := slices.Concat([]byte{22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 1}, make([]byte, 59))
+			for i := range int64(3) {
+				s.send(210+i, phoneMedia, bobMedia, stun)
+				s.send(215+i, bobMedia, phoneMedia, stun)
+				s.send(220+i, phoneMedia, bobMedia, hello)
+				s.send(225+i, bobMedia, phoneMedia, hello)
+			}
+			s.talk(250, phoneMedia, bobMedia, 1, 480)
+			s.talk(250, bobMedia, phoneMedia, 2, 480)
+			for i := range int64(100) { // SRTCP: the header alone is in clear
+				s.send(255+i*90, bobMedia, phoneMedia, slices.Concat([]byte{0x80, 200, 0, 6, 0, 0, 0, 2}, bytes.Repeat([]byte{byte(i * 7)}, 34)))
+			}
+		}},
 		{"packets lost on the way", "ended two-way [450 480] ", "480 450-29", func(s *scene) {
 			s.call(phone, bob, 10000, body(phoneMedia), body(bobMedia))
 			s.talk(250, phoneMedia, bobMedia, 1, 480)
