@@ -295,6 +295,9 @@ func (k *call) stream(c *carried, towards int, s *Stream) {
 	}
 	n := int(float64(s.Packets-uint64(s.Duplicates)) * float64(to-from) / float64(s.Last-s.First))
 	c.audio[towards] += n
+	if n > k.heard[towards].packets {
+		k.heard[towards] = heard{s.SSRC, n}
+	}
 	w := &c.ways[towards]
 	first, last := time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
 	steady := s.Pauses == 0

@@ -59,6 +59,7 @@ type call struct {
 	updates  [2]offer // in an UPDATE or a PRACK
 	forks    []fork   // dialogs with different callees
 	media    []announcedBy
+	heard    [2]heard           // towards the caller, the callee
 	channels [2]map[uint16]bool // of H.323: open towards the caller, the callee
 	proposed []uint16           // channels to the caller in its fastStart, until somebody accepts them
 
@@ -67,6 +68,12 @@ type call struct {
 	okFirst int64
 	okLast  int64
 	ackSeen bool
+}
+
+// heard is the longest stream of audio that goes one way.
+type heard struct {
+	ssrc    uint32
+	packets int
 }
 
 // announcedBy is an address for media with the end that announced it.

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -66,11 +67,15 @@ const maxCandidates = 16
 func (c *Calls) group() map[*call]*call {
 	parent := map[*call]*call{}
 	candidates := map[string][]*call{}
+	streams := map[[2]uint32]int{}
+	for _, k := range c.order {
+		streams[k.ssrcs()]++
+	}
 	for _, k := range c.order {
 		if k.proto != alg.ProtoSIP || k.began {
 			continue
 		}
-		keys := k.joins()
+		keys := k.joins(streams[k.ssrcs()] == 2)
 		for _, key := range keys {
 			if parent[k] != nil {
 				break
@@ -100,9 +105,14 @@ func (c *Calls) group() map[*call]*call {
 }
 
 // joins are the keys of a call, the strongest first, with a letter in front that says what they are.
-func (k *call) joins() (list []string) {
+// relayed says that one other call has the same streams: a relay leaves SSRCs alone, and so does who plays a recording again and
+// again.
+func (k *call) joins(relayed bool) (list []string) {
 	if k.keys.session != "" {
 		list = append(list, "s"+k.keys.session)
+	}
+	if relayed && k.heard[caller].packets > 0 && k.heard[callee].packets > 0 {
+		list = append(list, fmt.Sprintf("r%08x", k.ssrcs()))
 	}
 	for i := range k.media {
 		if a := &k.media[i]; a.end == caller && a.Addr.IsValid() && a.Kind == KindAudio {
@@ -118,6 +128,8 @@ func (k *call) joins() (list []string) {
 	}
 	return list
 }
+
+func (k *call) ssrcs() [2]uint32 { return [2]uint32{k.heard[caller].ssrc, k.heard[callee].ssrc} }
 
 // over says whether a call can no longer be what made others at that time.
 func (k *call) over(at int64) bool {

@@ -86,6 +86,31 @@ func TestLegs(t *testing.T) {
 			s.talk(2200, bobMedia, awayMedia, 2, 800)
 			s.talk(2201, pbxMedia, phoneMedia, 2, 800)
 		}},
+		{"an SBC with two addresses that rewrites all but SSRCs", []string{"2 two-way "}, func(s *scene) {
+			other := func(b []byte) []byte {
+				return bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("sip:b@"), []byte("sip:+4930123@")), []byte("sip:a@"), []byte("sip:trunk@"))
+			}
+			s.leg("c1", phone, pbx, 0, 2100, 20000, body(phoneMedia), body(pbxMedia))
+			before := len(s.shots)
+			s.leg("other", away, bob, 50, 2000, 20010, body(awayMedia), body(bobMedia))
+			for i, x := range s.shots[before:] {
+				s.shots[before+i].data = ether(packetUDP(s.t, []netip.AddrPort{away, bob}[map[bool]int{true: 1}[i == 1]], []netip.AddrPort{bob, away}[map[bool]int{true: 1}[i == 1]], uint16(900+i), other(x.data[42:])))
+			}
+			s.talk(2200, phoneMedia, pbxMedia, 77, 800)
+			s.talk(2201, awayMedia, bobMedia, 77, 800)
+			s.talk(2200, bobMedia, awayMedia, 88, 800)
+			s.talk(2201, pbxMedia, phoneMedia, 88, 800)
+		}},
+		{"a generator of calls with the same SSRCs", []string{"0 two-way ", "0 two-way ", "0 two-way "}, func(s *scene) {
+			for i, host := range []string{"198.51.100.41", "198.51.100.42", "198.51.100.43"} {
+				d, ip := int64(i)*30, netip.MustParseAddr(host)
+				own, media := netip.AddrPortFrom(ip, 5060), netip.AddrPortFrom(ip, 4000)
+				far := netip.AddrPortFrom([]netip.Addr{bob.Addr(), pbx.Addr(), away.Addr()}[i], 5060)
+				s.leg(fmt.Sprintf("a%d", i), own, far, d, d+2000, 20000, body(media), body(port(bobMedia, 2*i)))
+				s.talk(d+2200, media, port(bobMedia, 2*i), 1, 800)
+				s.talk(d+2200, port(bobMedia, 2*i), media, 2, 800)
+			}
+		}},
 		{"a voice menu that calls on after it answered, with a Session-ID", []string{"2 unknown "}, func(s *scene) {
 			const id = "Session-ID: ab30317f1a784dc48ff824d0d3715d86;remote=00000000000000000000000000000000"
 			s.leg("c1", phone, pbx, 0, 100, 60000, body(phoneMedia), body(pbxMedia), id)
