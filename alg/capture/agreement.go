@@ -79,8 +79,9 @@ func (k *call) agree(at int64) {
 		}
 	}
 	k.since = until
-	if n := len(k.periods); n > 0 && k.periods[n-1].same(&p) {
-		k.periods[n-1].to = p.to // a session timer was refreshed (RFC 4028)
+	// A session timer was refreshed (RFC 4028), or an answer passes from hop to hop.
+	if n := len(k.periods); n > 0 && (k.periods[n-1].same(&p) || p.to-p.from < hopTime) {
+		k.periods[n-1].to = p.to
 	} else if n < maxPeriods {
 		k.periods = append(k.periods, p)
 	} else {
@@ -142,6 +143,7 @@ type offer struct {
 	cseq    string // number and method of the request that it is in, or that it answers; empty if there is no offer
 	d       description
 	answer  description // an answer that came before the final response
+	settled int64       // when it was answered, 0 before
 	delayed bool        // it came in a response: the answer is in ACK or PRACK (RFC 3261 13.2.1)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"time"
 
 	"nofixup/sip"
 )
@@ -62,7 +63,11 @@ func (k *call) sip(m *Message, s *sip.Message) {
 	}
 	said := description{}
 	if offers(method) && s.Status() < 300 && hasSDP(s) {
-		said = describe(m)
+		if m.Missing == 0 {
+			said = describe(m)
+		} else {
+			k.blurred = true // a line that holds the call may be in what was not captured
+		}
 		for _, a := range m.Announced {
 			if a.Kind == KindAudio || a.Kind == KindVideo || a.Kind == KindImage {
 				k.announce(m, a, end, number+" "+method)
@@ -107,8 +112,11 @@ func (k *call) request(m *Message, end int, number, method, remote string, said 
 		if method == "INVITE" && end == caller && k.answered == 0 && k.failed != "cancelled" {
 			k.failed = "" // it is tried again
 		}
-		if o := k.offer(end, method); o.cseq != number+" "+method { // neither repeated nor on its next hop
+		switch o := k.offer(end, method); {
+		case o.cseq != number+" "+method: // neither repeated nor on its next hop
 			*o = offer{cseq: number + " " + method, d: said}
+		case said.said && o.settled == 0 && k.atCaller(m):
+			o.d = said
 		}
 	}
 }
@@ -136,6 +144,7 @@ func (k *call) response(m *Message, status, end int, number, method, remote stri
 	}
 	switch {
 	case !offers(method) || method == "ACK":
+	case known && o.settled > 0 && (!k.atCaller(m) || m.At-o.settled > hopTime): // on its next hop, or repeated
 	case known && o.d.said:
 		if said.said {
 			o.answer = said
@@ -143,13 +152,23 @@ func (k *call) response(m *Message, status, end int, number, method, remote stri
 		if final {
 			k.settle(m.At, 1-end, o.d, o.answer)
 			k.early(end, remote, o)
-			*o = offer{}
+			o.settled = m.At
 		}
 	case known && said.said: // the request had no offer
 		k.invites[end] = offer{cseq: o.cseq, d: said, delayed: true}
-	case said.said && final:
+	case said.said && final && !k.says[end].said:
 		k.settle(m.At, end, said, description{}) // to a request that is not in the capture
 	}
+}
+
+// hopTime is how long a message takes at most from hop to hop, in nanoseconds.
+const hopTime = int64(time.Second)
+
+// atCaller says whether a message passed where the caller signals. A relay behind that writes other addresses.
+func (k *call) atCaller(m *Message) bool {
+	a, b := m.Src.Addr(), m.Dst.Addr()
+	from, to := k.ends[caller].Addr(), k.ends[callee].Addr()
+	return a == from && b == to || a == to && b == from
 }
 
 // refused takes a response that refuses the call. A proxy that gets one may try elsewhere: what the caller gets counts.

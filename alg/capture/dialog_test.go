@@ -230,6 +230,33 @@ func TestDialogs(t *testing.T) {
 			s.talk(251, relayB, bobMedia, 1, 480)
 			s.talk(261, relay, phoneMedia, 2, 480) // an announcement of the relay's
 		}},
+		{"a relay on the way, a session timer refreshed from either end, and it stops", "ended", alg.AudioOneWay, "media-one-way", [2]int{990, 1980}, func(s *scene) {
+			relay, relayB := netip.MustParseAddrPort("203.0.113.5:7000"), netip.MustParseAddrPort("203.0.113.5:7002")
+			s.call(phone, proxy, 40000, body(phoneMedia), body(relay))
+			s.send(10, proxy, bob, says(invite, "c1", "1 INVITE", proxy, body(relayB)))
+			s.send(190, bob, proxy, says(ok200, "c1", "1 INVITE", proxy, body(bobMedia)))
+			const update = "from callee UPDATE sip:a@example.net SIP/2.0"
+			s.send(5000, bob, proxy, says(update, "c1", "7 UPDATE", bob, body(bobMedia)))
+			s.send(5010, proxy, phone, says(update, "c1", "7 UPDATE", bob, body(relay)))
+			s.send(5100, phone, proxy, says("from callee SIP/2.0 200 OK", "c1", "7 UPDATE", bob, body(phoneMedia)))
+			s.send(5110, proxy, bob, says("from callee SIP/2.0 200 OK", "c1", "7 UPDATE", bob, body(relayB)))
+			s.send(15000, phone, proxy, says("UPDATE sip:b@example.net SIP/2.0", "c1", "8 UPDATE", phone, body(phoneMedia)))
+			s.send(15010, proxy, bob, says("UPDATE sip:b@example.net SIP/2.0", "c1", "8 UPDATE", phone, body(relayB)))
+			s.send(15100, bob, proxy, says(ok200, "c1", "8 UPDATE", phone, body(bobMedia)))
+			s.send(15110, proxy, phone, says(ok200, "c1", "8 UPDATE", phone, body(relay)))
+			s.talk(250, phoneMedia, relay, 1, 1980)
+			s.talk(251, relayB, bobMedia, 1, 1980)
+			s.talk(250, bobMedia, relayB, 2, 990)
+			s.talk(251, relay, phoneMedia, 2, 990)
+		}},
+		{"descriptions that were captured in part", "ended", alg.AudioUnknown, "", [2]int{0, 480}, func(s *scene) {
+			s.call(phone, bob, 10000, body(phoneMedia, "a=sendonly"), body(bobMedia, "a=recvonly"))
+			for i := range s.shots[:3] {
+				s.shots[i].size = len(s.shots[i].data)
+				s.shots[i].data = s.shots[i].data[:len(s.shots[i].data)-14]
+			}
+			s.talk(250, phoneMedia, bobMedia, 1, 480)
+		}},
 		{"responses come to another port than requests come from", "ended", alg.AudioTwoWay, "", [2]int{480, 480}, func(s *scene) {
 			odd := netip.MustParseAddrPort("198.51.100.20:33000")
 			s.send(0, odd, bob, says(invite, "c1", "1 INVITE", phone, body(phoneMedia)))
