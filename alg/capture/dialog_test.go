@@ -230,7 +230,7 @@ func TestDialogs(t *testing.T) {
 			s.talk(251, relayB, bobMedia, 1, 480)
 			s.talk(261, relay, phoneMedia, 2, 480) // an announcement of the relay's
 		}},
-		{"a relay on the way, a session timer refreshed from either end, and it stops", "ended", alg.AudioOneWay, "media-one-way", [2]int{990, 1980}, func(s *scene) {
+		{"a relay on the way, a session timer refreshed from either end, and it stops", "ended", alg.AudioOneWay, "media-one-way", [2]int{490, 1980}, func(s *scene) {
 			relay, relayB := netip.MustParseAddrPort("203.0.113.5:7000"), netip.MustParseAddrPort("203.0.113.5:7002")
 			s.call(phone, proxy, 40000, body(phoneMedia), body(relay))
 			s.send(10, proxy, bob, says(invite, "c1", "1 INVITE", proxy, body(relayB)))
@@ -246,8 +246,8 @@ func TestDialogs(t *testing.T) {
 			s.send(15110, proxy, phone, says(ok200, "c1", "8 UPDATE", phone, body(relay)))
 			s.talk(250, phoneMedia, relay, 1, 1980)
 			s.talk(251, relayB, bobMedia, 1, 1980)
-			s.talk(250, bobMedia, relayB, 2, 990)
-			s.talk(251, relay, phoneMedia, 2, 990)
+			s.talk(250, bobMedia, relayB, 2, 490)
+			s.talk(251, relay, phoneMedia, 2, 490)
 		}},
 		{"descriptions that were captured in part", "ended", alg.AudioUnknown, "", [2]int{0, 480}, func(s *scene) {
 			s.call(phone, bob, 10000, body(phoneMedia, "a=sendonly"), body(bobMedia, "a=recvonly"))
