@@ -164,13 +164,17 @@ func (c *Calls) open(m *Message) *call {
 	return k
 }
 
+// maxTag is how much of a tag is kept, in octets: what tells two dialogs apart stands in front of that.
+const maxTag = 256
+
 // tag is a parameter of a header that tells dialogs apart.
 func tag(s *sip.Message, path string) string {
 	span, ok := s.Find(path)
 	if !ok {
 		return ""
 	}
-	return string(span.Bytes(s.Raw))
+	v := span.Bytes(s.Raw)
+	return string(v[:min(len(v), maxTag)])
 }
 
 // uri is the URI of a From or To, for people.

@@ -41,7 +41,8 @@ func (k *call) begin(m *Message, s *sip.Message) bool {
 
 // cseqOf returns the number and the method of CSeq.
 func cseqOf(s *sip.Message) (number, method string) {
-	number, method, _ = strings.Cut(string(bytes.TrimSpace(s.Value(sip.HeaderCSeq, 0))), " ")
+	v := bytes.TrimSpace(s.Value(sip.HeaderCSeq, 0))
+	number, method, _ = strings.Cut(string(v[:min(len(v), 64)]), " ") // a number of 31 bits and a method
 	return number, strings.TrimSpace(method)
 }
 
