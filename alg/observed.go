@@ -14,6 +14,8 @@ type Observed struct {
 	Call
 	Path     Path // of the signalling
 	Answered bool
+	Known    bool   // what both ends said of audio was captured
+	Fax      bool   // it was one of T.38 for some time
 	Callee   bool   // the callee is on the inside, else the caller
 	Ways     [2]Way // of audio: towards the caller, towards the callee
 	Unacked  *Unacked
@@ -22,7 +24,8 @@ type Observed struct {
 
 // Way is the audio of a call in one direction.
 type Way struct {
-	Expected  bool           // it was agreed on, and for long enough
+	Agreed    bool           // it was agreed on at some time while the call was up
+	Expected  bool           // and for long enough to be missed
 	Announced netip.AddrPort // where the receiver said that it listens
 	Path      string         // field path of that address
 	Frames    []int          // of the message with it
@@ -32,7 +35,8 @@ type Way struct {
 	Before    int            // packets that passed the other vantage point, on their way here
 	First     time.Time
 	Last      time.Time
-	Steady    bool           // without a pause and without comfort noise, as long as it lasted
+	Steady    bool           // without a pause but for those agreed on and without comfort noise, as long as it lasted
+	Quiet     time.Duration  // for how long after Last it was still agreed on and the other way audio went on
 	Went      netip.AddrPort // where most of it went to
 	Source    netip.AddrPort // where it came from, as seen farthest from its sender
 	Written   netip.AddrPort // Announced as the receiver wrote it, where another vantage point saw that; else invalid
@@ -79,8 +83,8 @@ func (w *Way) silent(other *Way) bool {
 }
 
 // stopped reports that it ended long before the other way did.
-func (w *Way) stopped(other *Way) bool {
-	return w.Steady && w.Packets >= minHeard && other.Last.Sub(w.Last) >= minStopped
+func (w *Way) stopped() bool {
+	return w.Steady && w.Packets >= minHeard && w.Quiet >= minStopped
 }
 
 // AddCall judges a call that a capture holds, after the case of its messages if there is one, and returns it with its audio and
@@ -92,12 +96,8 @@ func (j *Judge) AddCall(o *Observed) Call {
 	delete(j.left, c.ID)
 	j.unacked(o)
 	caller, callee := &o.Ways[0], &o.Ways[1]
-	switch {
-	case !o.Answered || !caller.Expected || !callee.Expected:
-		c.Audio = AudioNotExpected
-		return c
-	case caller.Packets+callee.Packets == 0:
-		c.Audio = AudioUnknown
+	c.Packets = [2]int{caller.Packets, callee.Packets}
+	if c.Audio, c.Why = o.unjudged(); c.Audio != "" {
 		return c
 	}
 	bad := func(w, other *Way) bool { return w.refused() || w.astray() || w.silent(other) }
@@ -110,16 +110,49 @@ func (j *Judge) AddCall(o *Observed) Call {
 		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(0), j.deaf(o, 0, &mediaOneWay, left)
 	case badCallee:
 		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(1), j.deaf(o, 1, &mediaOneWay, left)
-	case caller.stopped(callee):
+	case caller.stopped():
 		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(0), j.ended(o, 0)
-	case callee.stopped(caller):
+	case callee.stopped():
 		c.Audio, c.Missing, c.Cause = AudioOneWay, o.direction(1), j.ended(o, 1)
 	case caller.Packets <= few || callee.Packets <= few:
-		c.Audio = AudioUnknown // too short a call to tell
+		c.Audio, c.Why = AudioUnknown, "too little audio passed to tell"
 	default:
 		c.Audio, c.Cause = AudioTwoWay, j.latched(o)
 	}
 	return c
+}
+
+// unjudged says what is to be said of the audio of a call of which nothing can be missed, and why; nothing of others.
+func (o *Observed) unjudged() (audio, why string) {
+	caller, callee := &o.Ways[0], &o.Ways[1]
+	heard := caller.Packets > few && callee.Packets > few
+	switch {
+	case !o.Answered:
+		return AudioNotExpected, "not answered"
+	case !o.Known && heard, caller.Agreed && callee.Agreed && heard && !(caller.Expected && callee.Expected):
+		return AudioTwoWay, ""
+	case !o.Known && o.Began:
+		return AudioUnknown, "began before the capture"
+	case !o.Known:
+		return AudioUnknown, "what both ends agreed on was not captured"
+	case !caller.Agreed && !callee.Agreed && o.Fax:
+		return AudioNotExpected, "fax (T.38)"
+	case !caller.Agreed && !callee.Agreed:
+		return AudioNotExpected, "no audio by agreement"
+	case !caller.Agreed:
+		return AudioNotExpected, fmt.Sprintf("to the callee alone by agreement: %s packets, %s the other way", number(callee.Packets), number(caller.Packets))
+	case !callee.Agreed:
+		return AudioNotExpected, fmt.Sprintf("to the caller alone by agreement: %s packets, %s the other way", number(caller.Packets), number(callee.Packets))
+	case !caller.Expected || !callee.Expected:
+		why := "audio both ways was agreed on for less than 3 s"
+		if o.Fax {
+			return AudioNotExpected, why + ", then a fax (T.38)"
+		}
+		return AudioUnknown, why
+	case caller.Packets+callee.Packets == 0:
+		return AudioUnknown, "no audio passed here"
+	}
+	return "", ""
 }
 
 // direction is that of media towards an end.
@@ -202,9 +235,9 @@ func (w *Way) half(other *Way) bool {
 
 // ended reports media that stopped while the other end went on.
 func (j *Judge) ended(o *Observed, towards int) string {
-	w, other := &o.Ways[towards], &o.Ways[1-towards]
+	w := &o.Ways[towards]
 	return j.callFinding(&mediaOneWay, o, o.path(), o.direction(towards), fmt.Sprintf(
-		"what goes to %s stops after %.1f s, the other way audio goes on for %.0f s", w.Went, w.span().Seconds(), other.Last.Sub(w.Last).Seconds())).ID
+		"what goes to %s stops after %.1f s, the other way audio goes on for %.0f s", w.Went, w.span().Seconds(), w.Quiet.Seconds())).ID
 }
 
 // latched reports that a call has audio although one end announced an address that the other cannot send to, or sends from

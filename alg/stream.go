@@ -2,6 +2,7 @@ package alg
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -48,6 +49,39 @@ type Call struct {
 	Cause   string    `json:"cause,omitempty"`   // ID of the finding that explains it
 	Missing Direction `json:"missing,omitempty"` // of one-way audio, the direction that is not heard
 	Streams []int     `json:"streams"`           // places in Report.Streams
+
+	Packets [2]int `json:"packets,omitzero"`       // of audio while the call was up: towards the caller, towards the callee
+	Why     string `json:"why,omitempty"`          // of audio that is not expected or unknown
+	Began   bool   `json:"began_before,omitempty"` // the capture has its end, or the middle, and not its beginning
+	Legs    []Leg  `json:"legs,omitempty"`         // of a call that a server handed on under other Call-IDs, the first one included
+}
+
+// Leg is a call that a server (a B2BUA) made a part of another.
+type Leg struct {
+	ID      string         `json:"id"`
+	Caller  netip.AddrPort `json:"caller"` // from where its first message came
+	Callee  netip.AddrPort `json:"callee"` // and to where it went
+	State   string         `json:"state"`
+	Audio   string         `json:"audio"`
+	Cause   string         `json:"cause,omitempty"`
+	Packets [2]int         `json:"packets,omitzero"`
+}
+
+// audioRank orders what is known of the audio of legs: the worst first, and what was not seen last.
+var audioRank = []string{AudioNone, AudioOneWay, AudioTwoWay, AudioUnknown, AudioNotExpected}
+
+// Join makes another call a leg of c, which has one already. The audio is that of the worst leg.
+func (c *Call) Join(leg Leg, of *Call) {
+	c.Legs = append(c.Legs, leg)
+	c.Streams = append(c.Streams, of.Streams...)
+	slices.Sort(c.Streams)
+	c.Streams = slices.Compact(c.Streams)
+	if of.End.After(c.End) {
+		c.End = of.End
+	}
+	if slices.Index(audioRank, of.Audio) < slices.Index(audioRank, c.Audio) {
+		c.Audio, c.Cause, c.Missing, c.Packets, c.Why = of.Audio, of.Cause, of.Missing, of.Packets, of.Why
+	}
 }
 
 // Where media is sent to: values of [Media].Towards.

@@ -111,6 +111,7 @@ type analyser struct {
 	tcp       tcpState
 	icmp      icmpState
 	stun      stunState
+	turn      turnState
 	parse     parsers
 
 	now      int64

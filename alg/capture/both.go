@@ -138,7 +138,7 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 		b.shift(o, base)
 		calls = append(calls, j.AddCall(o))
 	}
-	return calls, alone
+	return b.inside.calls.Legs(calls), alone
 }
 
 // shift puts what the outside saw into the time and the numbering of the inside.

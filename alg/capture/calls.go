@@ -2,15 +2,13 @@ package capture
 
 import (
 	"bytes"
-	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
-	"time"
 
 	"nofixup/alg"
 	"nofixup/h323"
 	"nofixup/sip"
+	"nofixup/sip/sdp"
 )
 
 // DefaultCalls is how many calls are followed unless told otherwise.
@@ -29,6 +27,7 @@ type Calls struct {
 	order []*call
 	msg   sip.Message
 	pdu   h323.PDU
+	spans []sdp.Span
 }
 
 // The ends of a call.
@@ -41,37 +40,52 @@ const (
 type call struct {
 	id, proto string
 	flow      *Flow
+	flows     []*Flow           // all that its messages were seen on, the first few
 	ends      [2]netip.AddrPort // from and to where its first message went
 	tag       string            // From tag of the caller
 	names     [2]string
+	keys      joinKeys
 	first     int64
 	last      int64
+	began     bool // before the capture did: what made the call is not in it
 	ringing   bool
 	answered  int64
 	ended     int64
 	failed    string // status of the answer that refused it, or how it ended before an answer
 	frames    []int
 
-	modes  [2]string // of the last description of either end; empty before there is one
-	since  int64     // when they last changed
-	agreed [2]int64  // nanoseconds for which audio was to go towards the caller, the callee
-	fax    bool
-	moved  bool // media was agreed on anew in the middle of the call: a hold, another address
-	media  []announcedBy
+	session
+	invites  [2]offer // of either end, in an INVITE that is not answered yet
+	updates  [2]offer // in an UPDATE or a PRACK
+	forks    []fork   // dialogs with different callees
+	media    []announcedBy
+	heard    [2]heard           // towards the caller, the callee
+	channels [2]map[uint16]bool // of H.323: open towards the caller, the callee
+	proposed []uint16           // channels to the caller in its fastStart, until somebody accepts them
 
-	cseq    string // of the INVITE that was answered
+	cseq    string // number of the INVITE that was answered
 	oks     int    // answers 2xx to it, repeated ones included
 	okFirst int64
 	okLast  int64
 	ackSeen bool
 }
 
+// heard is the longest stream of audio that goes one way.
+type heard struct {
+	ssrc    uint32
+	packets int
+}
+
 // announcedBy is an address for media with the end that announced it.
 type announcedBy struct {
 	*Announcement
 	end    int
+	cseq   string // of SIP: number and method of the request that it was said in, or in answer to
 	frames []int
 	natted bool // by a message from a public address
+
+	between [2]netip.Addr // the hosts that the message went between, the lower address first
+	part    int
 }
 
 // Add takes the next message.
@@ -86,6 +100,7 @@ func (c *Calls) Add(m *Message) {
 		}
 	}
 	k.last = max(k.last, m.At)
+	k.passes(m.Flow)
 	if m.Proto == alg.ProtoSIP {
 		c.msg.Parse(m.Raw)
 		k.sip(m, &c.msg)
@@ -99,7 +114,22 @@ func (c *Calls) Add(m *Message) {
 	k.h323(m, &c.pdu)
 }
 
-// open begins a call with a message that can begin one, else it returns nil.
+// maxHops is how many conversations are counted that carry messages of one call.
+const maxHops = 16
+
+func (k *call) passes(f *Flow) {
+	for _, g := range k.flows {
+		if g == f {
+			return
+		}
+	}
+	if len(k.flows) < maxHops {
+		k.flows = append(k.flows, f)
+	}
+}
+
+// open begins a call with a message that can begin one, or that belongs to one which began before the capture; for others it
+// returns nil.
 func (c *Calls) open(m *Message) *call {
 	most := c.Max
 	if most == 0 {
@@ -109,11 +139,9 @@ func (c *Calls) open(m *Message) *call {
 	if m.Proto == alg.ProtoSIP {
 		s := &c.msg
 		s.Parse(m.Raw)
-		if string(s.Method()) != "INVITE" {
+		if !k.begin(m, s) {
 			return nil
 		}
-		k.tag = tag(s, "from.tag")
-		k.names = [2]string{uri(s.Value(sip.HeaderFrom, 0)), uri(s.Value(sip.HeaderTo, 0))}
 	} else {
 		c.pdu.ParseCall(m.Raw)
 		if m.Proto != alg.ProtoH323 || c.pdu.Message != h323.Setup {
@@ -125,6 +153,9 @@ func (c *Calls) open(m *Message) *call {
 		c.Left++
 		return nil
 	}
+	if m.Proto == alg.ProtoSIP {
+		k.keys = c.keysOf(k)
+	}
 	if c.index == nil {
 		c.index = map[string]*call{}
 	}
@@ -133,13 +164,17 @@ func (c *Calls) open(m *Message) *call {
 	return k
 }
 
+// maxTag is how much of a tag is kept, in octets: what tells two dialogs apart stands in front of that.
+const maxTag = 256
+
 // tag is a parameter of a header that tells dialogs apart.
 func tag(s *sip.Message, path string) string {
 	span, ok := s.Find(path)
 	if !ok {
 		return ""
 	}
-	return string(span.Bytes(s.Raw))
+	v := span.Bytes(s.Raw)
+	return string(v[:min(len(v), maxTag)])
 }
 
 // uri is the URI of a From or To, for people.
@@ -155,146 +190,32 @@ func uri(v []byte) string {
 	return strings.ToValidUTF8(string(bytes.TrimSpace(v[:min(len(v), 200)])), "?")
 }
 
-// sip follows a call of SIP.
-func (k *call) sip(m *Message, s *sip.Message) {
-	cseq, method, _ := strings.Cut(string(bytes.TrimSpace(s.Value(sip.HeaderCSeq, 0))), " ")
-	method = strings.TrimSpace(method)
-	from := tag(s, "from.tag") == k.tag // the request is the caller's
-	end := callee
-	if from == s.IsRequest() {
-		end = caller
-	}
-	status := s.Status()
-	switch {
-	case s.IsRequest():
-		switch string(s.Method()) {
-		case "BYE":
-			k.end(m.At)
-		case "CANCEL":
-			if k.answered == 0 {
-				k.failed = "cancelled"
-			}
-		case "ACK":
-			if cseq == k.cseq {
-				k.ackSeen = true
-			}
-		}
-	case method == "INVITE" && status >= 200 && status < 300:
-		if k.answered == 0 {
-			k.answered, k.failed = m.At, ""
-			k.since = m.At
-		}
-		if end == callee && k.cseq == "" {
-			k.cseq = cseq
-		}
-		// The same answer on its next hop is no repetition.
-		if cseq == k.cseq && m.Flow == k.flow {
-			if k.oks == 0 {
-				k.okFirst = m.At
-			}
-			k.oks++
-			k.okLast = m.At
-		}
-	case method == "INVITE" && status >= 300 && k.answered == 0 && status != 401 && status != 407 && k.failed != "cancelled":
-		k.failed = strconv.Itoa(status)
-	case method == "INVITE" && status >= 180 && status < 200:
-		k.ringing = true
-	}
-	if off, stop, ok := s.SDP(); ok && status < 300 {
-		k.described(m, end, stop > off)
-	}
-}
-
-// described takes a session description of an end.
-func (k *call) described(m *Message, end int, some bool) {
-	if !some {
-		return
-	}
-	mode := "inactive" // audio is not in it, or declined
-	for _, a := range m.Announced {
-		switch a.Kind {
-		case KindImage:
-			k.fax = true
-		case KindAudio:
-			if mode = a.Mode; mode == "" {
-				mode = "sendrecv"
-			}
-			if a.Addr.Addr().IsUnspecified() { // hold as RFC 2543 had it
-				mode = "sendonly"
-			}
-			k.announce(m, a, end)
-		}
-	}
-	k.agree(m.At)
-	k.modes[end] = mode
-	k.moved = k.moved || k.answered > 0 && m.At-k.answered > int64(time.Second)
-}
-
-func (k *call) announce(m *Message, a *Announcement, end int) {
+func (k *call) announce(m *Message, a *Announcement, end int, cseq string) {
 	if len(k.media) == maxMedia {
 		k.media = append(k.media[:maxMedia/2], k.media[maxMedia/2+1:]...)
 	}
-	k.media = append(k.media, announcedBy{a, end, m.Frames, !alg.Private(m.Src.Addr()) && alg.Private(a.Addr.Addr())})
+	by := announcedBy{
+		Announcement: a, end: end, cseq: cseq, frames: m.Frames, between: [2]netip.Addr{m.Src.Addr(), m.Dst.Addr()},
+		natted: !alg.Private(m.Src.Addr()) && alg.Private(a.Addr.Addr()),
+	}
+	if by.between[1].Less(by.between[0]) {
+		by.between[0], by.between[1] = by.between[1], by.between[0]
+	}
+	k.media = append(k.media, by)
 }
 
-// agree adds up for how long audio was to go either way until that time.
-func (k *call) agree(at int64) {
-	if k.answered == 0 || at <= k.since {
-		return
+// answer marks that the call came about.
+func (k *call) answer(at int64) {
+	if k.answered == 0 {
+		k.answered, k.failed = at, ""
+		k.since = at
 	}
-	until := at
-	if k.ended > 0 {
-		until = min(until, k.ended)
-	}
-	for end := range k.modes {
-		if sends(k.modes[1-end]) && receives(k.modes[end]) {
-			k.agreed[end] += max(0, until-k.since)
-		}
-	}
-	k.since = at
 }
-
-func sends(mode string) bool    { return mode == "sendrecv" || mode == "sendonly" }
-func receives(mode string) bool { return mode == "sendrecv" || mode == "recvonly" }
 
 func (k *call) end(at int64) {
 	if k.ended == 0 {
 		k.agree(at)
 		k.ended = at
-	}
-}
-
-// h323 follows a call of H.323.
-func (k *call) h323(m *Message, p *h323.PDU) {
-	end := callee
-	if m.Proto == alg.ProtoH323 && m.FromClient() || m.Proto == alg.ProtoH245 && m.Src.Addr() == k.ends[caller].Addr() {
-		end = caller // who connects for call signalling calls
-	}
-	switch p.Message {
-	case h323.Connect:
-		if k.answered == 0 {
-			k.answered, k.since = m.At, m.At
-		}
-	case h323.Alerting:
-		k.ringing = true
-	case h323.ReleaseComplete:
-		if k.answered == 0 {
-			k.failed = "refused"
-			if end == caller {
-				k.failed = "cancelled"
-			}
-		}
-		k.end(m.At)
-	case h323.EndSessionCommand:
-		k.end(m.At)
-	}
-	for _, a := range m.Announced {
-		if a.Kind != KindMedia {
-			continue
-		}
-		k.agree(m.At)
-		k.modes[end] = "sendrecv"
-		k.announce(m, a, end)
 	}
 }
 
@@ -315,144 +236,4 @@ func (k *call) state() string {
 		return "ringing"
 	}
 	return "unanswered"
-}
-
-// Observed is what a capture shows of the calls, in the order in which they began, with the streams that belong to each as
-// places in Capture.Streams.
-func (c *Calls) Observed(of *Capture) []alg.Observed {
-	list := make([]alg.Observed, len(c.order))
-	owner := map[*Announcement]announcedOwner{}
-	for i, k := range c.order {
-		k.agree(max(k.last, of.Last))
-		list[i] = k.observed()
-		for _, a := range k.media {
-			owner[a.Announcement] = announcedOwner{i, a.end}
-		}
-	}
-	for i := range of.Streams {
-		s := &of.Streams[i]
-		at, ok := owner[s.Receiver]
-		towards := at.end
-		if !ok {
-			if at, ok = owner[s.Sender]; !ok {
-				continue
-			}
-			towards = 1 - at.end
-		}
-		c.order[at.call].stream(&list[at.call], towards, i, s)
-	}
-	return list
-}
-
-type announcedOwner struct{ call, end int }
-
-// minAgreed is for how long audio must have been agreed on to be missed, in nanoseconds.
-const minAgreed = int64(3 * time.Second)
-
-func (k *call) observed() alg.Observed {
-	end := k.last
-	if k.ended > 0 {
-		end = k.ended
-	}
-	o := alg.Observed{
-		Call: alg.Call{
-			ID: k.id, Proto: k.proto, State: k.state(), From: k.names[caller], To: k.names[callee],
-			Start: time.Unix(0, k.first).UTC(), End: time.Unix(0, end).UTC(), Streams: []int{},
-		},
-		Path: k.flow.Path(), Answered: k.answered > 0, Frames: k.frames,
-		Callee: alg.Private(k.ends[callee].Addr()) && !alg.Private(k.ends[caller].Addr()),
-	}
-	for i := range o.Ways {
-		w := &o.Ways[i]
-		w.Expected = k.agreed[i] >= minAgreed && !k.fax
-		w.Far = k.ends[1-i].Addr()
-		for _, a := range k.media {
-			if a.end == i {
-				w.Announced, w.Path, w.Frames, w.Natted = a.Addr, a.Path, a.frames, a.natted
-			}
-		}
-	}
-	if k.oks > 1 {
-		o.Unacked = &alg.Unacked{Count: k.oks, Span: time.Duration(k.okLast - k.okFirst), Seen: k.ackSeen}
-	}
-	return o
-}
-
-// stream adds a stream to the way that it goes.
-func (k *call) stream(o *alg.Observed, towards, index int, s *Stream) {
-	o.Streams = append(o.Streams, index)
-	if k.answered == 0 {
-		return
-	}
-	from, to := max(s.First, k.answered), s.Last
-	if k.ended > 0 {
-		to = min(to, k.ended)
-	}
-	if to < from || s.Last <= s.First {
-		return // only before the answer, or only after the end
-	}
-	n := int(float64(s.Packets-uint64(s.Duplicates)) * float64(to-from) / float64(s.Last-s.First))
-	w := &o.Ways[towards]
-	first, last := time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
-	steady := s.Silence < time.Second && !k.moved
-	for _, p := range s.Payloads {
-		steady = steady && p.Format.Payload != 13 && p.Format.Payload != 19 // comfort noise (RFC 3389)
-	}
-	if w.Packets == 0 {
-		w.First, w.Last, w.Steady, w.Went, w.Source = first, last, steady, s.Dst, s.Src
-	} else {
-		w.Steady = w.Steady && steady
-		if first.Before(w.First) {
-			w.First = first
-		}
-		if last.After(w.Last) {
-			w.Last = last
-		}
-		if n > w.Packets {
-			w.Went, w.Source = s.Dst, s.Src
-		}
-	}
-	w.Packets += n
-	if s.Flow == nil {
-		return
-	}
-	for i := range s.Flow.Errors {
-		e := &s.Flow.Errors[i]
-		if e.Src == s.Src && e.Dst == s.Dst && e.Unreachable() {
-			stop := e.Last
-			if k.ended > 0 {
-				stop = min(stop, k.ended)
-			}
-			w.Errors += e.Count
-			w.Refused = max(w.Refused, time.Duration(stop-max(e.First, k.answered)))
-			w.By = e.From
-			if portless := e.Family == 4 && e.Code != 3 || e.Family == 6 && e.Code != 4; portless && to-e.First >= minAgreed/3 {
-				w.NoWay += e.Count
-			}
-		}
-	}
-}
-
-// StreamsAt are the streams of a capture as reports have them; point is alg.Inside, alg.Outside or empty.
-func (c *Capture) StreamsAt(point string) []alg.Stream {
-	var list []alg.Stream
-	for i := range c.Streams {
-		list = append(list, c.Streams[i].at(point))
-	}
-	return list
-}
-
-func (s *Stream) at(point string) alg.Stream {
-	r := alg.Stream{
-		Src: s.Src, Dst: s.Dst, SSRC: fmt.Sprintf("0x%08x", s.SSRC), Packets: int(s.Packets) - int(s.Duplicates), Lost: int(s.Lost),
-		Late: int(s.Late), Duplicates: int(s.Duplicates), Jitter: float64(s.MeanJitter) / float64(time.Millisecond),
-		First: time.Unix(0, s.First).UTC(), Last: time.Unix(0, s.Last).UTC(), Point: point, DSCP: int(s.DSCP),
-	}
-	var most uint64
-	for _, p := range s.Payloads {
-		if p.Packets > most {
-			most, r.Payload, r.Codec = p.Packets, int(p.Format.Payload), p.Format.Name
-		}
-	}
-	return r
 }

@@ -20,7 +20,7 @@ import (
 
 // scene is a capture in the making. Times are in ms from its start.
 type scene struct {
-	t     *testing.T
+	t     testing.TB
 	shots []shot
 	id    uint16
 }

@@ -168,6 +168,10 @@ func (a *analyser) otherDatagram(e *entry, dir int, p *packet) {
 		a.stunMessage(e, dir, p)
 		return
 	}
+	if e.kind == speaksSTUN && b[0]>>6 == 1 {
+		a.channelData(e, dir, p)
+		return
+	}
 	if p.sport == portRAS || p.dport == portRAS || p.dport == portRASDiscovery || e.kind == speaksRAS || bytes.Contains(b[:min(len(b), 32)], h225ID) {
 		pdu := &a.parse.pdu
 		if pdu.ParseRAS(b); e.kind == speaksRAS || pdu.Message.RAS() && len(pdu.Notes) == 0 {
@@ -292,6 +296,7 @@ func (a *analyser) stunMessage(e *entry, dir int, p *packet) {
 		a.recognise(e, speaksSTUN)
 	}
 	e.flow.STUNs++
+	a.turnMessage(e, dir, p)
 	b := p.payload
 	if binary.BigEndian.Uint16(b) != 0x0101 { // a success response to a binding request
 		return
@@ -311,30 +316,15 @@ func (a *analyser) stunMessage(e *entry, dir int, p *packet) {
 
 // mappedAddress returns the XOR-MAPPED-ADDRESS of a STUN message, or else its MAPPED-ADDRESS.
 func mappedAddress(b []byte) (mapped netip.AddrPort, ok bool) {
-	attrs := b[20:]
-	for len(attrs) >= 4 {
-		kind, n := binary.BigEndian.Uint16(attrs), int(binary.BigEndian.Uint16(attrs[2:]))
-		if n > len(attrs)-4 {
-			break
+	for _, kind := range [2]uint16{0x0020, 0x8020} {
+		if mapped, ok = xorAddress(b, kind); ok {
+			return mapped, true
 		}
-		v := attrs[4 : 4+n]
-		xor := kind == 0x0020 || kind == 0x8020
-		if (xor || kind == 0x0001 && !ok) && (n == 8 && v[1] == 1 || n == 20 && v[1] == 2) {
-			port := binary.BigEndian.Uint16(v[2:])
-			raw := append([]byte(nil), v[4:]...)
-			if xor {
-				port ^= 0x2112
-				for i := range raw {
-					raw[i] ^= b[4+i] // the magic cookie and, of IPv6, the transaction ID
-				}
-			}
-			ip, _ := netip.AddrFromSlice(raw)
-			mapped, ok = netip.AddrPortFrom(ip, port), true
-			if xor {
-				return mapped, true
-			}
-		}
-		attrs = attrs[min(4+(n+3)&^3, len(attrs)):]
 	}
-	return mapped, ok
+	v := stunAttribute(b, 0x0001)
+	if !(len(v) == 8 && v[1] == 1 || len(v) == 20 && v[1] == 2) {
+		return mapped, false
+	}
+	ip, _ := netip.AddrFromSlice(v[4:])
+	return netip.AddrPortFrom(ip, binary.BigEndian.Uint16(v[2:])), true
 }

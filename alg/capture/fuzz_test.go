@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
 
+	"nofixup/alg"
 	"nofixup/alg/media"
 )
 
@@ -49,6 +51,34 @@ func fileSeeds(f *testing.F) [][]byte {
 		}
 		seeds = append(seeds, b[:min(len(b), 3<<10)])
 	}
+	return append(seeds, callSeeds(f)...)
+}
+
+// callSeeds are captures of calls: forked, held and refused, through a PBX, over WebSocket, with media in TURN.
+func callSeeds(f *testing.F) [][]byte {
+	forked, web := &scene{t: f}, &scene{t: f}
+	forked.call(phone, bob, 5000, body(phoneMedia), body(bobMedia))
+	forked.send(210, bob, phone, tagged(says(ok200, "c1", "1 INVITE", phone, body(phoneBMedia)), "8"))
+	forked.reinvite(1000, 7, "200 OK", body(bobMedia, "a=sendonly"), body(phoneMedia, "a=recvonly"))
+	forked.reinvite(2000, 8, "488 Not Acceptable Here", body(bobMedia), "")
+	forked.leg("c2", bob, proxy, 20, 190, 4900, body(phoneMedia), body(bobMedia))
+	forked.talk(250, phoneMedia, bobMedia, 1, 9)
+	c := &connection{s: web, ends: [2]netip.AddrPort{netip.MustParseAddrPort("198.51.100.20:41000"), bob}}
+	c.send(0, 0, []byte(upgrade), webFrame(0x81, true, says(invite, "c1", "1 INVITE", phone, body(phoneMedia))))
+	c.send(10, 1, []byte(switched), webFrame(0x81, false, says(ok200, "c1", "1 INVITE", phone, body(bobMedia))))
+	web.send(20, phoneMedia, proxy, stunWith(turnBind, attr(attrChannel, []byte{0x40, 1, 0, 0}), xored(attrPeer, bobMedia)))
+	web.send(21, proxy, phoneMedia, stunWith(turnAllocated, xored(attrRelayed, proxy)))
+	for i := range 4 {
+		web.send(int64(30+i), phoneMedia, proxy, append([]byte{0x40, 1, 0, 172}, rtpPacket(f, 1, 0, i)...))
+	}
+	var seeds [][]byte
+	for _, s := range []*scene{forked, web} {
+		b, err := os.ReadFile(s.file("seed.pcap"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		seeds = append(seeds, b)
+	}
 	return seeds
 }
 
@@ -60,6 +90,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		octets := 0
 		last := 0
+		calls := Calls{Max: 8}
 		c, err := Read(context.Background(), []string{"-"}, Options{
 			Stdin:  bytes.NewReader(file),
 			Limits: Limits{Flows: 16, Streams: 16, Buffered: 4096},
@@ -69,6 +100,7 @@ func FuzzRead(f *testing.F) {
 					t.Fatalf("%+v", m)
 				}
 				last = m.ID
+				calls.Add(m)
 			},
 			RTP: func(s *media.Stream, _ int64, b []byte) {
 				if s == nil || len(b) < 12 {
@@ -82,6 +114,7 @@ func FuzzRead(f *testing.F) {
 		if octets > 2*len(file) || c.Packets > len(file)/12 || len(c.Flows) > 3*16+c.Packets {
 			t.Fatalf("%d octets of messages, %d packets, %d flows of %d octets", octets, c.Packets, len(c.Flows), len(file))
 		}
+		checkCalls(t, &calls, c)
 		for _, d := range c.Damages {
 			if d.Off < 0 || d.Off > int64(len(file)) || d.What == "" {
 				t.Fatalf("%v", d)
@@ -93,6 +126,35 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkCalls judges what a file holds: every stream that a call has is one, and legs do not come from nowhere.
+func checkCalls(t *testing.T, calls *Calls, c *Capture) {
+	t.Helper()
+	var j alg.Judge
+	var list []alg.Call
+	observed := calls.Observed(c)
+	for i := range observed {
+		for _, w := range observed[i].Ways {
+			if w.Packets < 0 || w.Quiet < 0 {
+				t.Fatalf("%+v", w)
+			}
+		}
+		list = append(list, j.AddCall(&observed[i]))
+	}
+	joined := calls.Legs(list)
+	legs := 0
+	for i := range joined {
+		legs += max(1, len(joined[i].Legs))
+		for _, s := range joined[i].Streams {
+			if s < 0 || s >= len(c.Streams) {
+				t.Fatalf("%d of %d streams", s, len(c.Streams))
+			}
+		}
+	}
+	if len(list) > 8 || legs != len(list) {
+		t.Fatalf("%d calls, %d legs", len(list), legs)
+	}
 }
 
 // FuzzFrame decodes frames of every link layer.

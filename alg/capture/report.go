@@ -71,7 +71,7 @@ func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 		}
 	}
 	r := j.Report()
-	r.Calls, r.Streams = list, c.StreamsAt("")
+	r.Calls, r.Streams = calls.Legs(list), c.StreamsAt("")
 	for _, p := range paths {
 		r.Paths = append(r.Paths, alg.PathResult{Path: p, Outbound: alg.Untested, Inbound: alg.Untested, Reason: "one capture shows messages on one side alone"})
 	}

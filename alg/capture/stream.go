@@ -43,7 +43,11 @@ func (a *analyser) frames(e *entry, dir int, at int64) int {
 			}
 			continue
 		case speaksSIP:
-			took = a.sipFrame(e, dir, n, at)
+			if e.conn.web {
+				took = a.webFrame(e, dir, n, at)
+			} else {
+				took = a.sipFrame(e, dir, n, at)
+			}
 		default:
 			took = a.tpktFrame(e, dir, n, at)
 		}
@@ -65,7 +69,12 @@ func (a *analyser) detect(e *entry, b []byte) bool {
 	}
 	sipLike, tls := startsSIP(b), startsTLS(b)
 	q931, tpkt := startsTPKT(b)
+	web := opensWebSocket(b)
 	switch {
+	case web == yes:
+		a.recognise(e, speaksSIP).TCP = &TCPState{}
+		e.conn.web = true
+		return true
 	case sipLike == yes:
 		a.recognise(e, speaksSIP).TCP = &TCPState{}
 		return true
@@ -85,7 +94,7 @@ func (a *analyser) detect(e *entry, b []byte) bool {
 		// The capture may have begun after the message that announced the connection.
 		a.recognise(e, speaksH245).TCP = &TCPState{}
 		return true
-	case sipLike == maybe || q931 == maybe || tls == maybe:
+	case sipLike == maybe || q931 == maybe || tls == maybe || web == maybe:
 		return false
 	}
 	if e.conn.tries++; e.conn.tries >= maxTries {
@@ -228,7 +237,7 @@ func (a *analyser) truncated(e *entry, dir, missing int) {
 	need := 0
 	switch e.kind {
 	case speaksSIP:
-		if startsSIP(h.buf) != yes {
+		if e.conn.web || startsSIP(h.buf) != yes {
 			return
 		}
 		need = h.sip.Need()

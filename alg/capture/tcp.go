@@ -39,6 +39,7 @@ type tcpState struct {
 type conn struct {
 	halves [2]half
 	tries  int
+	web    bool // SIP over WebSocket
 	state  TCPState
 }
 
@@ -52,8 +53,11 @@ type half struct {
 	ahead  []ahead
 	octets int // in ahead
 	broken bool
-	sip    sip.Framer
-	tpkt   h323.Framer
+
+	upgraded bool // to WebSocket: what follows are its frames
+
+	sip  sip.Framer
+	tpkt h323.Framer
 }
 
 // mark says which frame the octets of a stream from off on came in.

@@ -53,6 +53,7 @@ type Stats struct {
 	Silence     time.Duration // longest time between two packets
 	SilenceAt   int64         // when it began
 	SilenceLost uint32        // packets missing in it: 0 says that the sender was silent, not the network lossy
+	Pauses      uint32        // times of a second and more without a packet
 
 	Payloads      []PayloadCount // in the order of appearance, at most 6
 	MorePayloads  uint64         // packets of further payload types
@@ -65,6 +66,9 @@ type Stats struct {
 	Reception     ReceptionReport // the last one
 	WorstFraction uint8           // highest loss of a report, in 1/256 (RFC 3550 6.4.1)
 }
+
+// pauseTime is what counts as a pause, in nanoseconds.
+const pauseTime = int64(time.Second)
 
 // Stream follows one RTP stream. What a packet needs that is nothing special stands in front, in two lines of a processor's
 // cache: with many calls at once, waiting for memory is most of the work.
@@ -102,8 +106,11 @@ type Stream struct {
 	same      *Stream // of the same SSRC
 	first     int64
 	firstSeq  uint16
+	clocked   bool   // the clock was known from the first packet on
+	stamp     uint32 // timestamp of the first packet
 	silenceAt int64
 	silent    uint32
+	pauses    uint32
 	watch     int64  // since when a clock of unknown rate is watched
 	watched   uint32 // its timestamp then
 	depth     uint8
@@ -151,6 +158,7 @@ func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
 	s.payload = 0xff
 	s.lookUp(at, h)
 	s.arrival, s.timestamp = at, h.Timestamp
+	s.clocked, s.stamp = s.tick != 0 && s.steady, h.Timestamp
 	s.count(n)
 }
 
@@ -159,6 +167,9 @@ func (s *Stream) add(at int64, dscp uint8, h Header, n int) {
 	before := s.seq.newest
 	place := s.seq.add(h.Sequence)
 	if gap := at - s.last; gap > 0 {
+		if gap >= pauseTime {
+			s.pauses++
+		}
 		if gap > s.silence {
 			s.silence, s.silenceAt, s.silent = gap, s.last, 0
 			if d := s.seq.newest - before; place == inOrder && d < maxDropout {
@@ -259,6 +270,10 @@ func (s *Stream) watchClock(at int64, h Header) {
 
 // join appends what another account of the same stream saw later.
 func (s *Stream) join(next *Stream) {
+	s.pauses += next.pauses
+	if next.first-s.last >= pauseTime {
+		s.pauses++
+	}
 	if gap := next.first - s.last; gap > s.silence {
 		s.silence, s.silenceAt, s.silent = gap, s.last, 0
 		if d := next.firstSeq - uint16(s.seq.newest); d > 0 && d < maxDropout {
@@ -271,10 +286,7 @@ func (s *Stream) join(next *Stream) {
 	s.countPayload()
 	next.countPayload()
 	s.seq.join(&next.seq)
-	// The filter of RFC 3550 A.8 is linear: what was there before the seam fades with every packet after it.
-	s.jitter = next.jitter + s.jitter*math.Pow(15./16, float64(next.jittered))
-	s.jitterMax = max(s.jitterMax, next.jitterMax)
-	s.jitterSum, s.jittered = s.jitterSum+next.jitterSum, s.jittered+next.jittered
+	s.joinJitter(next)
 	for i := range next.used {
 		s.joinCount(next.formats[i], next.counts[i])
 	}
@@ -293,6 +305,23 @@ func (s *Stream) join(next *Stream) {
 	}
 	s.senders, s.reports = s.senders+next.senders, s.reports+next.reports
 	s.worstFraction = max(s.worstFraction, next.worstFraction)
+}
+
+// joinJitter goes on with the jitter where next began. The filter of RFC 3550 A.8 is linear: what was there at the seam fades with
+// every packet after it. The maximum is that of both sides and of the seam.
+func (s *Stream) joinJitter(next *Stream) {
+	if next.clocked && s.tick == next.tick && s.steady {
+		d := math.Abs(float64(next.first-s.arrival) - float64(int32(next.stamp-s.timestamp))*s.tick)
+		s.jitter += (d - s.jitter) / 16
+		s.jitterSum += s.jitter
+		s.jittered++
+		s.jitterMax = max(s.jitterMax, s.jitter)
+	}
+	left := math.Pow(15./16, float64(next.jittered))
+	s.jitterSum += next.jitterSum + s.jitter*15*(1-left)
+	s.jittered += next.jittered
+	s.jitter = next.jitter + s.jitter*left
+	s.jitterMax = max(s.jitterMax, next.jitterMax)
 }
 
 func (s *Stream) joinCount(f Format, n uint64) {
@@ -325,7 +354,7 @@ func (s *Stream) Stats() Stats {
 		Duplicates: s.seq.duplicates, Late: s.seq.late, Strays: s.seq.strays, Restarts: s.seq.restarts,
 		Gaps: s.seq.gaps, LongestGap: s.seq.longest,
 		Jitter: time.Duration(s.jitter), MaxJitter: time.Duration(s.jitterMax),
-		Silence: time.Duration(s.silence), SilenceAt: s.silenceAt, SilenceLost: s.silent,
+		Silence: time.Duration(s.silence), SilenceAt: s.silenceAt, SilenceLost: s.silent, Pauses: s.pauses,
 		MorePayloads: s.more, DSCP: s.firstDSCP, DSCPs: s.dscps, ClockGuessed: s.guessed,
 		SenderReports: s.senders, Sender: s.sender,
 		Reports: s.reports, Reception: s.reception, WorstFraction: s.worstFraction,

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"nofixup/alg"
@@ -79,28 +81,45 @@ func (t *text) calls() {
 	if !t.fromCapture() || len(t.report.Calls) == 0 {
 		return
 	}
-	var bad, good []row
+	var bad, good [][]row
 	for i := range t.report.Calls {
 		c := &t.report.Calls[i]
 		r := row{cells: []string{
-			c.Start.UTC().Format("15:04:05.000"), c.Proto, c.From + " -> " + c.To, c.State,
-			fmt.Sprintf("%.0f s", c.End.Sub(c.Start).Seconds()), t.lossOf(c), c.Audio, c.Cause,
+			c.Start.UTC().Format("15:04:05.000"), c.Proto, c.From + " -> " + c.To, state(c),
+			fmt.Sprintf("%.0f s", c.End.Sub(c.Start).Seconds()), t.lossOf(c), c.Audio, cmp.Or(c.Cause, c.Why),
 		}}
 		if c.Missing != "" {
 			r.cells[6] += ", nothing " + string(c.Missing)
 		}
+		rows := append([]row{r}, legs(c)...)
 		if c.Audio == alg.AudioOneWay || c.Audio == alg.AudioNone {
-			bad = append(bad, r)
+			bad = append(bad, rows)
 		} else {
-			good = append(good, r)
+			good = append(good, rows)
 		}
 	}
-	rows := append(bad, good...)
+	list := append(bad, good...)
 	t.printf("\ncalls")
-	t.table("start (UTC)\tproto\tcall\tstate\tlasted\tRTP lost\taudio\tcause", rows[:min(len(rows), maxCalls)])
-	if len(rows) > maxCalls {
-		t.wrapped(2, "", fmt.Sprintf("and %d more: see --json", len(rows)-maxCalls))
+	t.table("start (UTC)\tproto\tcall\tstate\tlasted\tRTP lost\taudio\tcause", slices.Concat(list[:min(len(list), maxCalls)]...))
+	if len(list) > maxCalls {
+		t.wrapped(2, "", fmt.Sprintf("and %d more: see --json", len(list)-maxCalls))
 	}
+}
+
+// legs are the parts of a call that a server joined.
+func legs(c *alg.Call) (list []row) {
+	for _, l := range c.Legs {
+		list = append(list, row{cells: []string{"", "", fmt.Sprintf("- leg %s -> %s", l.Caller, l.Callee), l.State, "", "", l.Audio, l.Cause}})
+	}
+	return list
+}
+
+// state is how far a call came.
+func state(c *alg.Call) string {
+	if c.Began {
+		return c.State + ", began before"
+	}
+	return c.State
 }
 
 // lossOf is the worst loss of a call's streams.
