@@ -141,6 +141,7 @@ func (c *call) compose(body h323.CallBody, control ...h323.Control) (number uint
 	if _, setup := body.(h323.SetupBody); setup && c.end != nil {
 		m.Display += wire.Live
 	}
+	m.Display += " " + alg.Signature("", c.step.Name, c.link.Path.Control)
 	raw, _, err := m.Append(nil)
 	if err != nil {
 		panic("probe: " + err.Error())

@@ -54,7 +54,7 @@ func (r *runner) newUserAgent(l *link, s Step, try int) (*userAgent, error) {
 	quietly.Do(func() { sipgosip.SetDefaultLogger(quiet) })
 	var err error
 	if u.ua, err = sipgo.NewUA(
-		sipgo.WithUserAgent("nofixup/"+r.cfg.Version),
+		sipgo.WithUserAgent(alg.Signature(r.cfg.Version, s.Name, l.Path.Control)),
 		sipgo.WithUserAgentTransportLayerOptions(sipgosip.WithTransportLayerLogger(quiet)),
 		sipgo.WithUserAgentTransactionLayerOptions(sipgosip.WithTransactionLayerLogger(quiet),
 			// The answer to a bracket is none of the stack's.
@@ -304,7 +304,7 @@ func (u *userAgent) call(ctx context.Context, end *mediaEnd, port uint16) bool {
 	}
 	own := u.link.local()
 	tag := u.next(u.step.Name)
-	t := u.templateOf(u.link, own, tag.Number)
+	t := u.templateOf(u.link, own, tag.Number, u.step)
 	to := sipgosip.Uri{Scheme: "sip", User: tag.String() + wire.Quiet, Host: host(u.link.Inside[1].Addr()), Port: int(u.link.Inside[1].Port())}
 	invite := sipgosip.NewRequest(sipgosip.INVITE, to)
 	invite.SetTransport(t.protocol())
@@ -384,7 +384,7 @@ func (u *userAgent) ready(ctx context.Context) bool {
 
 // describe gives a request a session description of audio and video.
 func (u *userAgent) describe(req *sipgosip.Request, end *mediaEnd, tag wire.Tag, version int, direction string) {
-	t := u.templateOf(u.link, u.link.local(), tag.Number)
+	t := u.templateOf(u.link, u.link.local(), tag.Number, u.step)
 	lines := []string{t.audio(end.base), t.video(end.base + videoPort)}
 	if direction != "" {
 		lines = append([]string{"a=" + direction}, lines...)
