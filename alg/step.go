@@ -23,6 +23,8 @@ const (
 	// messages that tell whether one before them got the client banned.
 	StepBracket = "-bracket"
 	StepAfter   = "options-after-"
+	// StepLive begins the names of the messages of calls with media.
+	StepLive = "live"
 )
 
 // oddSteps are the odd messages of a probe, by the names of their steps: a capture of a probe is judged as the probe is.
@@ -94,7 +96,7 @@ func SizeStep(name string) (octets int, df string, ok bool) {
 func RoleOf(name string, control bool) Role {
 	line := strings.LastIndexByte(name, '-')
 	switch {
-	case name == "", strings.HasSuffix(name, StepBracket), strings.HasPrefix(name, StepAfter), name == "live", strings.HasPrefix(name, "live-"):
+	case name == "", strings.HasSuffix(name, StepBracket), strings.HasPrefix(name, StepAfter), strings.HasPrefix(name, StepLive):
 		return RoleBracket
 	case strings.HasPrefix(name, "cause-"):
 		return RoleCause

@@ -28,6 +28,7 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	b.match()
 	points := b.points()
 	cases, joints, added := b.cases(points)
+	cases = append(cases, b.probes(points, joints)...)
 
 	var j alg.Judge
 	kept := 0
@@ -53,7 +54,7 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	evidence.Flows = unique(evidence.Flows)
 	calls, alone := b.observed(&j)
 	r := j.Report()
-	r.Calls, r.Evidence = calls, evidence
+	r.Calls, r.Evidence, r.Probes = calls, evidence, b.probeList()
 	r.Streams = append(b.inside.capture.StreamsAt(alg.Inside), b.outsideStreams()...)
 	r.Started = time.Unix(0, b.inside.capture.First).UTC()
 	b.network(r, joints)

@@ -26,6 +26,9 @@ type seen struct {
 	keys  [2]string
 	route string // what tells repetitions of one message apart from its like: topmost branch and To tag
 	other *seen  // the same message at the other point
+
+	session *session // of a probe
+	number  uint32   // in it
 }
 
 // vantage keeps the messages of one vantage point.
@@ -38,14 +41,19 @@ type vantage struct {
 	msg     sip.Message
 	pdu     h323.PDU
 	capture *Capture
+	probes  sessions
 }
 
 // add takes the next message.
 func (v *vantage) add(m *Message) {
-	v.calls.Add(m)
-	switch {
-	case m.Copy != 0 || m.Stray:
+	if m.Copy != 0 || m.Stray {
 		return
+	}
+	probe, number := v.probes.add(m)
+	if probe == nil || probe.played(m) {
+		v.calls.Add(m)
+	}
+	switch {
 	case m.Missing > 0:
 		v.cut++
 		return
@@ -54,7 +62,7 @@ func (v *vantage) add(m *Message) {
 		return
 	}
 	v.octets += len(m.Raw) + perMessage
-	s := &seen{Message: m}
+	s := &seen{Message: m, session: probe, number: number}
 	switch m.Proto {
 	case alg.ProtoSIP:
 		v.sip(s)
@@ -70,6 +78,9 @@ func (v *vantage) add(m *Message) {
 		v.pdu.ParseCall(m.Raw)
 		s.name = v.pdu.Message.String()
 		s.keys[0] = "h225 " + m.Call + " " + s.name
+	}
+	if probe != nil && len(m.Probes) > 0 {
+		s.keys[0] = probe.key(number, m)
 	}
 	v.list = append(v.list, s)
 }
@@ -272,7 +283,7 @@ func (b *between) cases(points []alg.Point) (cases []alg.Case, joints map[*Flow]
 	parents := map[string]*joint{} // H.225.0 connection of a call
 	var order []*joint
 	for _, s := range b.inside.list {
-		if s.other == nil || joints[s.Flow] != nil {
+		if s.other == nil || s.session != nil || joints[s.Flow] != nil {
 			continue
 		}
 		f := &joint{inside: s.Flow, outside: s.other.Flow, inner: inner(s.Flow, s.other.Flow), id: len(order) + 1}
@@ -340,12 +351,12 @@ func (b *between) cases(points []alg.Point) (cases []alg.Case, joints map[*Flow]
 		c.Pairs = append(c.Pairs, p)
 	}
 	for _, s := range b.inside.list {
-		if f := joints[s.Flow]; f != nil {
+		if f := joints[s.Flow]; f != nil && s.session == nil {
 			pair(s, f)
 		}
 	}
 	for _, s := range b.outside.list {
-		if f := outer[s.Flow]; f != nil && s.other == nil {
+		if f := outer[s.Flow]; f != nil && s.other == nil && s.session == nil {
 			pair(s, f)
 		}
 	}

@@ -23,9 +23,9 @@ const (
 
 // framing is one way to send a message over a stream.
 type framing struct {
-	name   string
-	of     string // the step whose message it is
-	slow   bool   // each takes a connection on every flow, and time: the rest is for who asks for it
+	name string
+	of   string // the step whose message it is
+	slow bool   // each takes a connection on every flow, and time: the rest is for who asks for it
 
 	head   string                  // octets ahead of the message
 	made   func(raw []byte) []byte // nil leaves the message as it is

@@ -14,7 +14,7 @@ import (
 // them otherwise, and each is known to be dropped or spoilt by some application gateway.
 type odd struct {
 	name    string
-	invite  bool   // an answer is acknowledged
+	invite  bool // an answer is acknowledged
 	udpOnly bool
 	usual   bool // real endpoints send it every day: it belongs to the default probe
 	compose func(t *template) []byte

@@ -1,0 +1,265 @@
+package capture
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nofixup/alg"
+	"nofixup/sip"
+)
+
+// leg is a flow of a probe, as either vantage point saw it. The inside saw it whole; outside it may be missing.
+type leg struct {
+	joint
+	flow   alg.Flow
+	called map[string]bool // names that messages of H.323 bear
+}
+
+// probed is one session that both vantage points saw, on its way to become evidence.
+type probed struct {
+	*between
+	session  *session // as the inside saw it
+	inside   map[*Flow]*leg
+	outside  map[*Flow]*leg
+	legs     []*leg
+	shapes   map[uint32]string
+	evidence alg.Evidence
+	tries    map[tryKey]int
+}
+
+type tryKey struct {
+	path     alg.Path
+	step     string
+	shape    string
+	outbound bool
+}
+
+// probes are the cases that probes of nofixup make: each a probe's own, grouped as the probe itself groups them, so that they
+// are judged in the same way. joints takes the flows that both points saw.
+func (b *between) probes(points []alg.Point, joints map[*Flow]*joint) (cases []alg.Case) {
+	flow, pair := len(joints), len(b.inside.list)+len(b.outside.list)
+	for _, s := range b.inside.probes.order {
+		p := &probed{
+			between: b, session: s, inside: map[*Flow]*leg{}, outside: map[*Flow]*leg{}, shapes: map[uint32]string{},
+			tries: map[tryKey]int{}, evidence: alg.Evidence{Complete: true, Points: points},
+		}
+		p.join(&flow)
+		p.pairs(&pair)
+		for f, l := range p.inside {
+			if l.outside != nil {
+				joints[f] = &l.joint
+			}
+		}
+		cases = append(cases, p.evidence.Cases(nil)...)
+	}
+	return cases
+}
+
+// probeList are the probes as a report has them: those that the inside saw, and those that only the outside did.
+func (b *between) probeList() []alg.Probe {
+	list := b.inside.probes.list()
+	for _, o := range b.outside.probes.list() {
+		i := slices.IndexFunc(list, func(p alg.Probe) bool { return p.Token == o.Token })
+		if i < 0 {
+			o.Started = o.Started.Add(-time.Duration(b.offset))
+			o.Messages, o.Outside = 0, o.Messages
+			list = append(list, o)
+			continue
+		}
+		list[i].Outside = o.Messages
+	}
+	return list
+}
+
+// join finds the flows. What the client sent tells which belong together: an answer may be delivered to another socket.
+func (p *probed) join(id *int) {
+	for _, outbound := range []bool{true, false} {
+		for _, s := range p.between.inside.list {
+			if s.session != p.session || p.inside[s.Flow] != nil {
+				continue
+			}
+			inner := p.session.inner(s.Flow)
+			if (s.Src == s.Flow.Ends[inner]) != outbound || outbound && s.other == nil {
+				continue
+			}
+			*id++
+			l := &leg{joint: joint{inside: s.Flow, inner: inner, id: *id}, called: map[string]bool{}}
+			if s.other != nil && p.outside[s.other.Flow] == nil {
+				l.outside = s.other.Flow
+				p.outside[l.outside] = l
+			}
+			p.inside[s.Flow] = l
+			p.legs = append(p.legs, l)
+		}
+	}
+	// What was sent and nowhere seen outside.
+	for _, s := range p.between.inside.list {
+		if s.session == p.session && p.inside[s.Flow] == nil {
+			*id++
+			l := &leg{joint: joint{inside: s.Flow, inner: p.session.inner(s.Flow), id: *id}, called: map[string]bool{}}
+			p.inside[s.Flow] = l
+			p.legs = append(p.legs, l)
+		}
+	}
+	parents := map[string]*leg{}
+	for _, l := range p.legs {
+		l.flow = l.describe(p.session)
+		if l.inside.Proto == alg.ProtoH323 && l.inside.call != "" && parents[l.inside.call] == nil {
+			parents[l.inside.call] = l
+		}
+	}
+	for _, l := range p.legs {
+		if parent := parents[l.inside.call]; l.inside.Proto == alg.ProtoH245 && parent != nil {
+			l.flow.Parent, l.flow.Path = parent.id, parent.flow.Path
+		}
+		p.evidence.Flows = append(p.evidence.Flows, l.flow)
+	}
+}
+
+// describe is the flow as judging takes it.
+func (l *leg) describe(s *session) alg.Flow {
+	client, server := l.inside.Ends[l.inner], l.inside.Ends[1-l.inner]
+	f := alg.Flow{ID: l.id, Probe: s.token.String(), Path: alg.Path{
+		Proto: l.inside.Proto, Transport: l.inside.Transport, Family: family(server.Addr()), Port: server.Port(), Control: s.isControl(l.inside, server),
+	}}
+	switch {
+	case l.inside.Proto == alg.ProtoH245:
+		f.Path.Proto = alg.ProtoH323
+	case client.Port() == 5060:
+		f.Path.SourcePort = alg.SourcePort(client.Port())
+	}
+	f.Inside = [2]netip.AddrPort{client, server}
+	if l.outside != nil {
+		_, f.Outside = l.ends()
+	}
+	return f
+}
+
+// pairs lays both sides of every message beside each other.
+func (p *probed) pairs(id *int) {
+	for _, s := range p.between.inside.list {
+		if s.session != p.session {
+			continue
+		}
+		l := p.inside[s.Flow]
+		outbound := s.Src == s.Flow.Ends[l.inner]
+		if s.other != nil && p.outside[s.other.Flow] != nil && !outbound {
+			l = p.outside[s.other.Flow] // which way it was sent, wherever it was delivered
+		}
+		p.pair(id, l, outbound, s, s.other)
+	}
+	for _, s := range p.between.outside.list {
+		if s.session == nil || s.session.token != p.session.token || s.other != nil {
+			continue
+		}
+		if l := p.outside[s.Flow]; l != nil {
+			p.pair(id, l, s.Src == l.flow.Outside[0], nil, s)
+		}
+	}
+	slices.SortStableFunc(p.evidence.Pairs, func(a, b alg.Pair) int { return sentAt(&a).Compare(sentAt(&b)) })
+	for i := range p.evidence.Pairs {
+		q := &p.evidence.Pairs[i]
+		k := tryKey{p.flow(q).Path, q.Step, q.Shape, q.Outbound}
+		p.tries[k]++
+		q.Try, q.Seq = p.tries[k], i+1
+	}
+}
+
+func (p *probed) flow(q *alg.Pair) *alg.Flow {
+	for i := range p.evidence.Flows {
+		if f := &p.evidence.Flows[i]; f.ID == q.Flow {
+			return f
+		}
+	}
+	return nil
+}
+
+// pair makes evidence of a message.
+func (p *probed) pair(id *int, l *leg, outbound bool, in, out *seen) {
+	*id++
+	s := in
+	if s == nil {
+		s = out
+	}
+	q := alg.Pair{ID: *id, Flow: l.id, Outbound: outbound}
+	if in != nil {
+		q.Inside = in.Sighting()
+		if !outbound && in.Dst != l.flow.Inside[0] {
+			q.Inside.To = in.Dst
+		}
+	}
+	if out != nil {
+		q.Outside = out.Sighting()
+		q.Outside.At = q.Outside.At.Add(-time.Duration(p.offset))
+	}
+	p.name(&q, l, s)
+	p.evidence.Pairs = append(p.evidence.Pairs, q)
+}
+
+// name says which step a message is of, as the probe does.
+func (p *probed) name(q *alg.Pair, l *leg, s *seen) {
+	step := p.session.steps[s.number]
+	switch {
+	case s.Proto == alg.ProtoSIP && step.step != "":
+		q.Step = step.step
+	case s.Proto == alg.ProtoH323 || s.Proto == alg.ProtoH245:
+		q.Step = l.part(p.session.flows[p.parent(l).inside].step, s.name)
+	}
+	if q.Shape = p.shapes[s.number]; q.Shape == "" {
+		q.Shape = alg.ShapeLocal
+		if q.Outbound && s.Proto == alg.ProtoSIP {
+			q.Shape = l.shape(q.Step, s.Raw)
+			p.shapes[s.number] = q.Shape
+		}
+	}
+	q.Role = alg.RoleOf(q.Step, l.flow.Path.Control)
+	if q.Step == "" {
+		q.Step = strings.ToLower(s.name)
+	}
+	q.Trait, q.Breaks = alg.OddStep(q.Step)
+	if _, df, ok := alg.SizeStep(q.Step); ok && q.Outbound {
+		q.Datagram = alg.Datagram{Octets: len(s.Raw), Fragments: len(s.Frames), DF: df}
+	}
+}
+
+// parent is the flow that a flow of H.245 belongs to, or the flow itself.
+func (p *probed) parent(l *leg) *leg {
+	for _, o := range p.legs {
+		if l.flow.Parent != 0 && o.id == l.flow.Parent {
+			return o
+		}
+	}
+	return l
+}
+
+// part names a message of a script over H.323: the first one bears the name of the step.
+func (l *leg) part(step, kind string) string {
+	name := step
+	if len(l.called) > 0 || l.inside.Proto == alg.ProtoH245 {
+		name = step + "-" + kind
+	}
+	for n := 2; l.called[name]; n++ {
+		name = step + "-" + kind + "-" + strconv.Itoa(n)
+	}
+	l.called[name] = true
+	return name
+}
+
+// shape says whose address a message names as its sender's.
+func (l *leg) shape(step string, raw []byte) string {
+	m := sip.Parse(raw)
+	span, ok := m.Find("via[0].sent-by")
+	host, err := netip.ParseAddrPort(string(span.Bytes(raw)))
+	switch {
+	case step == "invite-no-cseq":
+		return alg.ShapeNone
+	case !ok || err != nil || host.Addr() == l.flow.Inside[0].Addr():
+		return alg.ShapeLocal
+	case host.Addr() == l.flow.Outside[0].Addr():
+		return alg.ShapePublic
+	}
+	return "via " + host.Addr().String()
+}
