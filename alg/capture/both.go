@@ -80,6 +80,12 @@ func (b *between) points() []alg.Point {
 	in, out := b.inside.capture, b.outside.capture
 	from := max(in.First, out.First-b.offset) + margin
 	to := min(in.Last, out.Last-b.offset) - margin
+	// Nearer to either end, what both saw shows that both looked.
+	for _, s := range b.inside.list {
+		if s.other != nil {
+			from, to = min(from, s.At), max(to, s.At)
+		}
+	}
 	var list []alg.Point
 	for i, v := range []*vantage{b.inside, b.outside} {
 		list = append(list, alg.Point{

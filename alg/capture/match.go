@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -29,7 +30,34 @@ type seen struct {
 
 	session *session // of a probe
 	number  uint32   // in it
+
+	stray *Message // what stands directly before it in its stream and is no message
 }
+
+// sighting is the message as judging takes it, with the stray octets before it: whoever reads the stream takes what is behind the
+// last empty line of them for its beginning.
+func (s *seen) sighting() *alg.Sighting {
+	r := s.Sighting()
+	if s.stray == nil {
+		return r
+	}
+	before := s.stray.Raw
+	if i := bytes.LastIndex(before, []byte("\r\n\r\n")); i >= 0 {
+		before = before[i+4:]
+	}
+	r.Off, r.Raw = r.Off-len(before), slices.Concat(before, s.Raw)
+	r.Frames = slices.Concat(s.stray.Frames, r.Frames)
+	return r
+}
+
+// way is one direction of a flow.
+type way struct {
+	flow *Flow
+	src  netip.AddrPort
+}
+
+// maxStrays is in how many directions of connections stray octets wait for what follows them.
+const maxStrays = 1 << 10
 
 // vantage keeps the messages of one vantage point.
 type vantage struct {
@@ -42,13 +70,23 @@ type vantage struct {
 	pdu     h323.PDU
 	capture *Capture
 	probes  sessions
+	strays  map[way]*Message // the last ones that are still followed by nothing
 }
 
 // add takes the next message.
 func (v *vantage) add(m *Message) {
+	at := way{m.Flow, m.Src}
+	if m.Stray && len(v.strays) < maxStrays {
+		if v.strays == nil {
+			v.strays = map[way]*Message{}
+		}
+		v.strays[at] = m
+	}
 	if m.Copy != 0 || m.Stray {
 		return
 	}
+	stray := v.strays[at]
+	delete(v.strays, at)
 	probe, number := v.probes.add(m)
 	if probe == nil || probe.played(m) {
 		v.calls.Add(m)
@@ -63,6 +101,9 @@ func (v *vantage) add(m *Message) {
 	}
 	v.octets += len(m.Raw) + perMessage
 	s := &seen{Message: m, session: probe, number: number}
+	if stray != nil && stray.End == m.Off {
+		s.stray = stray
+	}
 	switch m.Proto {
 	case alg.ProtoSIP:
 		v.sip(s)
@@ -332,13 +373,13 @@ func (b *between) cases(points []alg.Point) (cases []alg.Case, joints map[*Flow]
 		}
 		if in != nil {
 			p.Outbound = in.Src == f.inside.Ends[f.inner]
-			p.Inside = in.Sighting()
+			p.Inside = in.sighting()
 		} else {
 			ends := f.outside.Ends
 			p.Outbound = !(out.Src == ends[0] && ends[0] == f.inside.Ends[1-f.inner] || out.Src == ends[1] && ends[1] == f.inside.Ends[1-f.inner])
 		}
 		if out != nil {
-			p.Outside = out.Sighting()
+			p.Outside = out.sighting()
 			p.Outside.At = p.Outside.At.Add(-time.Duration(b.offset))
 		}
 		if p.Outbound && p.Inside == nil || !p.Outbound && p.Outside == nil {

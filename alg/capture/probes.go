@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"nofixup/alg"
+	"nofixup/h323"
 	"nofixup/sip"
 )
 
@@ -15,7 +17,8 @@ import (
 type leg struct {
 	joint
 	flow   alg.Flow
-	called map[string]bool // names that messages of H.323 bear
+	called map[string]bool   // names that messages of H.323 bear
+	shapes map[uint32]string // whose addresses messages hold, by their number; 0 stands for all others
 }
 
 // probed is one session that both vantage points saw, on its way to become evidence.
@@ -25,7 +28,6 @@ type probed struct {
 	inside   map[*Flow]*leg
 	outside  map[*Flow]*leg
 	legs     []*leg
-	shapes   map[uint32]string
 	evidence alg.Evidence
 	tries    map[tryKey]int
 }
@@ -43,7 +45,7 @@ func (b *between) probes(points []alg.Point, joints map[*Flow]*joint) (cases []a
 	flow, pair := len(joints), len(b.inside.list)+len(b.outside.list)
 	for _, s := range b.inside.probes.order {
 		p := &probed{
-			between: b, session: s, inside: map[*Flow]*leg{}, outside: map[*Flow]*leg{}, shapes: map[uint32]string{},
+			between: b, session: s, inside: map[*Flow]*leg{}, outside: map[*Flow]*leg{},
 			tries: map[tryKey]int{}, evidence: alg.Evidence{Complete: true, Points: points},
 		}
 		p.join(&flow)
@@ -86,7 +88,7 @@ func (p *probed) join(id *int) {
 				continue
 			}
 			*id++
-			l := &leg{joint: joint{inside: s.Flow, inner: inner, id: *id}, called: map[string]bool{}}
+			l := &leg{joint: joint{inside: s.Flow, inner: inner, id: *id}, called: map[string]bool{}, shapes: map[uint32]string{}}
 			if s.other != nil && p.outside[s.other.Flow] == nil {
 				l.outside = s.other.Flow
 				p.outside[l.outside] = l
@@ -99,7 +101,7 @@ func (p *probed) join(id *int) {
 	for _, s := range p.between.inside.list {
 		if s.session == p.session && p.inside[s.Flow] == nil {
 			*id++
-			l := &leg{joint: joint{inside: s.Flow, inner: p.session.inner(s.Flow), id: *id}, called: map[string]bool{}}
+			l := &leg{joint: joint{inside: s.Flow, inner: p.session.inner(s.Flow), id: *id}, called: map[string]bool{}, shapes: map[uint32]string{}}
 			p.inside[s.Flow] = l
 			p.legs = append(p.legs, l)
 		}
@@ -186,13 +188,13 @@ func (p *probed) pair(id *int, l *leg, outbound bool, in, out *seen) {
 	}
 	q := alg.Pair{ID: *id, Flow: l.id, Outbound: outbound}
 	if in != nil {
-		q.Inside = in.Sighting()
+		q.Inside = in.sighting()
 		if !outbound && in.Dst != l.flow.Inside[0] {
 			q.Inside.To = in.Dst
 		}
 	}
 	if out != nil {
-		q.Outside = out.Sighting()
+		q.Outside = out.sighting()
 		q.Outside.At = q.Outside.At.Add(-time.Duration(p.offset))
 	}
 	p.name(&q, l, s)
@@ -201,28 +203,46 @@ func (p *probed) pair(id *int, l *leg, outbound bool, in, out *seen) {
 
 // name says which step a message is of, as the probe does.
 func (p *probed) name(q *alg.Pair, l *leg, s *seen) {
-	step := p.session.steps[s.number]
+	own := p.session.steps[s.number].step
+	about := own
 	switch {
-	case s.Proto == alg.ProtoSIP && step.step != "":
-		q.Step = step.step
-	case s.Proto == alg.ProtoH323 || s.Proto == alg.ProtoH245:
-		q.Step = l.part(p.session.flows[p.parent(l).inside].step, s.name)
-	}
-	if q.Shape = p.shapes[s.number]; q.Shape == "" {
-		q.Shape = alg.ShapeLocal
-		if q.Outbound && s.Proto == alg.ProtoSIP {
-			q.Shape = l.shape(q.Step, s.Raw)
-			p.shapes[s.number] = q.Shape
-		}
-	}
-	q.Role = alg.RoleOf(q.Step, l.flow.Path.Control)
-	if q.Step == "" {
+	case s.Proto == alg.ProtoRAS:
 		q.Step = strings.ToLower(s.name)
+	case s.Proto != alg.ProtoSIP:
+		if about == "" {
+			about = p.session.flows[p.parent(l).inside]
+		}
+		q.Step = l.part(about, s.name)
+	case own != "":
+		q.Step = own // an answer bears the name of its request's step
+		q.Trait, q.Breaks = alg.OddStep(own)
+	default:
+		about = p.session.belongs(s.Message)
+		q.Step = p.unsigned(about, q.Outbound, s)
 	}
-	q.Trait, q.Breaks = alg.OddStep(q.Step)
+	q.Role = alg.RoleOf(cmp.Or(about, q.Step), l.flow.Path.Control)
+	if q.Outbound {
+		q.Shape = l.shape(own, s)
+	} else if q.Shape = l.shapes[s.number]; q.Shape == "" {
+		q.Shape = cmp.Or(l.shapes[0], alg.ShapeLocal)
+	}
 	if _, df, ok := alg.SizeStep(q.Step); ok && q.Outbound {
 		q.Datagram = alg.Datagram{Octets: len(s.Raw), Fragments: len(s.Frames), DF: df}
 	}
+}
+
+// unsigned names a message of SIP without a signature: an answer or a request of the reflector's, or an acknowledgement.
+func (p *probed) unsigned(about string, outbound bool, s *seen) string {
+	status, answer := strings.CutPrefix(string(s.Raw[:min(len(s.Raw), 11)]), "SIP/2.0 ")
+	switch {
+	case answer && about != "":
+		return about + "-" + status
+	case !outbound:
+		return "called-" + strings.ToLower(s.name)
+	case s.name == "ACK" && (about == "pinhole" || strings.HasPrefix(about, alg.StepLive)):
+		return about + "-" + alg.StepAck
+	}
+	return strings.ToLower(s.name)
 }
 
 // parent is the flow that a flow of H.245 belongs to, or the flow itself.
@@ -238,7 +258,7 @@ func (p *probed) parent(l *leg) *leg {
 // part names a message of a script over H.323: the first one bears the name of the step.
 func (l *leg) part(step, kind string) string {
 	name := step
-	if len(l.called) > 0 || l.inside.Proto == alg.ProtoH245 {
+	if l.called[step] || step == "called" || l.inside.Proto == alg.ProtoH245 {
 		name = step + "-" + kind
 	}
 	for n := 2; l.called[name]; n++ {
@@ -248,18 +268,60 @@ func (l *leg) part(step, kind string) string {
 	return name
 }
 
-// shape says whose address a message names as its sender's.
-func (l *leg) shape(step string, raw []byte) string {
-	m := sip.Parse(raw)
-	span, ok := m.Find("via[0].sent-by")
-	host, err := netip.ParseAddrPort(string(span.Bytes(raw)))
+// shape says whose address a message of the client names as its own. Of messages that name none it is that of the ones before.
+func (l *leg) shape(step string, s *seen) string {
+	addr := l.named(s)
+	shape := cmp.Or(l.shapes[0], alg.ShapeLocal)
 	switch {
 	case step == "invite-no-cseq":
 		return alg.ShapeNone
-	case !ok || err != nil || host.Addr() == l.flow.Inside[0].Addr():
-		return alg.ShapeLocal
-	case host.Addr() == l.flow.Outside[0].Addr():
-		return alg.ShapePublic
+	case !addr.IsValid():
+		return shape
+	case addr == l.flow.Inside[0].Addr():
+		shape = alg.ShapeLocal
+	case addr == l.flow.Outside[0].Addr():
+		shape = alg.ShapePublic
+	default:
+		shape = "via " + addr.String()
 	}
-	return "via " + host.Addr().String()
+	l.shapes[s.number] = shape
+	if s.Proto != alg.ProtoSIP {
+		l.shapes[0] = shape
+	}
+	return shape
+}
+
+// named is the address that a message gives as its sender's: in the topmost Via of a request, the Contact of an answer, the
+// transport address of who registers or calls.
+func (l *leg) named(s *seen) (addr netip.Addr) {
+	if s.Proto != alg.ProtoSIP {
+		var p h323.PDU
+		if s.Proto == alg.ProtoRAS {
+			p.ParseRAS(s.Raw)
+		} else if p.ParseCall(s.Raw); p.Message != h323.Setup {
+			return addr
+		}
+		for _, span := range p.Spans {
+			if f := span.Field; span.Part == h323.PartIP && (f == h323.FieldSourceCallSignalAddress || f == h323.FieldRASAddress) {
+				addr, _ = netip.AddrFromSlice(span.Bytes(s.Raw))
+				return addr.Unmap()
+			}
+		}
+		return addr
+	}
+	m := sip.Parse(s.Raw)
+	path := "via[0].sent-by"
+	if !m.IsRequest() {
+		path = "contact[0].uri.host"
+	}
+	span, ok := m.Find(path)
+	if !ok {
+		return addr
+	}
+	host := string(span.Bytes(s.Raw))
+	if end, err := netip.ParseAddrPort(host); err == nil {
+		return end.Addr()
+	}
+	addr, _ = netip.ParseAddr(strings.Trim(host, "[]"))
+	return addr
 }

@@ -21,7 +21,7 @@ type session struct {
 	messages int
 	first    int64
 	steps    map[uint32]signed       // by the number of the message
-	flows    map[*Flow]signed        // what the first message of a connection was
+	flows    map[*Flow]string        // the step that a connection is for
 	calls    map[string]bool         // with media
 	local    map[netip.Addr]bool     // addresses of the client
 	control  map[netip.AddrPort]bool // ports of the reflector that are the control, and those that are not
@@ -89,8 +89,8 @@ func (l *sessions) of(m *Message) (s *session, number uint32) {
 		if strings.HasPrefix(step, alg.StepLive) && m.Call != "" {
 			s.calls[m.Call] = true
 		}
-		if _, known := s.flows[m.Flow]; !known {
-			s.flows[m.Flow] = signed{step, control}
+		if known := s.flows[m.Flow]; known == "" || strings.HasSuffix(known, alg.StepBracket) {
+			s.flows[m.Flow] = step
 		}
 	case m.Proto == alg.ProtoRAS:
 		l.pdu.ParseRAS(m.Raw)
@@ -112,7 +112,7 @@ func (l *sessions) open(m *Message) *session {
 	}
 	s := &session{
 		token: m.Probes[0].Token, first: m.At,
-		steps: map[uint32]signed{}, flows: map[*Flow]signed{}, calls: map[string]bool{}, local: map[netip.Addr]bool{}, control: map[netip.AddrPort]bool{},
+		steps: map[uint32]signed{}, flows: map[*Flow]string{}, calls: map[string]bool{}, local: map[netip.Addr]bool{}, control: map[netip.AddrPort]bool{},
 	}
 	if l.byToken == nil {
 		l.byToken, l.byCall = map[wire.Token]*session{}, map[string]*session{}
@@ -140,6 +140,17 @@ func ofProbe(b []byte) bool {
 		return true
 	}
 	return false
+}
+
+// belongs finds the step that a message belongs to which says of none itself: the newest of those whose tags it repeats.
+func (s *session) belongs(m *Message) (step string) {
+	newest := uint32(0)
+	for _, tag := range m.Probes {
+		if known, ok := s.steps[tag.Number]; ok && tag.Token == s.token && tag.Number >= newest {
+			step, newest = known.step, tag.Number
+		}
+	}
+	return step
 }
 
 // played reports whether a message belongs to a call with media: of the other calls of a probe nobody expects any.
