@@ -3,6 +3,7 @@ package alg
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -91,6 +92,15 @@ func SizeStep(name string) (octets int, df string, ok bool) {
 	return octets, df, ok && err == nil
 }
 
+// OtherAddress is an address that is nobody's here. As the origin of an SDP it shows which gateways replace an o= that
+// differs from c=, and as it differs in length from most public addresses it makes errors in Content-Length show.
+func OtherAddress(v6 bool) netip.Addr {
+	if v6 {
+		return netip.AddrFrom16([16]byte{0: 0xfd, 15: 0x99})
+	}
+	return netip.AddrFrom4([4]byte{10, 9, 9, 9})
+}
+
 // RoleOf is the role of a message of a probe by the name of its step. What the name does not tell proves nothing by getting
 // lost.
 func RoleOf(name string, control bool) Role {
@@ -160,5 +170,5 @@ func isStepName(name string) bool {
 			return false
 		}
 	}
-	return name != ""
+	return name != "" && len(name) <= 64
 }

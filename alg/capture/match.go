@@ -92,7 +92,7 @@ func (v *vantage) add(m *Message) {
 		v.calls.Add(m)
 	}
 	switch {
-	case m.Missing > 0:
+	case m.Missing > 0 && !unfinished(m):
 		v.cut++
 		return
 	case v.octets+len(m.Raw)+perMessage > DefaultMessages:
@@ -124,6 +124,15 @@ func (v *vantage) add(m *Message) {
 		s.keys[0] = probe.key(number, m)
 	}
 	v.list = append(v.list, s)
+}
+
+// unfinished reports whether the end of a message is not missing in the capture but never came: of a connection of which all that
+// arrived was captured.
+func unfinished(m *Message) bool { return m.Missing > 0 && m.Flow.TCP != nil && m.Flow.TCP.Gaps == 0 }
+
+// begun reports whether a message is nothing but the beginning of another one, whose rest did not come.
+func begun(m, of *seen) bool {
+	return m.Missing > 0 && of.Missing == 0 && bytes.HasPrefix(of.Raw, m.Raw)
 }
 
 // sip finds what survives a NAT: Call-ID and CSeq; and if a gateway rewrites the Call-ID, the tag of who sent the request.
@@ -185,6 +194,15 @@ func (b *between) match() {
 				i.other, o.other = o, i
 			}
 		}
+	}
+	for _, i := range b.inside.list {
+		if o := i.other; o != nil && (begun(i, o) || begun(o, i)) {
+			i.other, o.other = nil, nil
+		}
+	}
+	// Nobody takes the beginning of a message for one.
+	for _, v := range []*vantage{b.inside, b.outside} {
+		v.list = slices.DeleteFunc(v.list, func(s *seen) bool { return s.Missing > 0 && s.other == nil })
 	}
 }
 

@@ -17,8 +17,9 @@ import (
 type leg struct {
 	joint
 	flow   alg.Flow
-	called map[string]bool   // names that messages of H.323 bear
-	shapes map[uint32]string // whose addresses messages hold, by their number; 0 stands for all others
+	parent *leg               // of H.245
+	called [2]map[string]bool // names that messages of H.323 bear, in and out
+	shapes map[uint32]string  // whose addresses messages hold, by their number; 0 stands for all others
 }
 
 // probed is one session that both vantage points saw, on its way to become evidence.
@@ -29,7 +30,6 @@ type probed struct {
 	outside  map[*Flow]*leg
 	legs     []*leg
 	evidence alg.Evidence
-	tries    map[tryKey]int
 }
 
 type tryKey struct {
@@ -46,7 +46,7 @@ func (b *between) probes(points []alg.Point, joints map[*Flow]*joint) (cases []a
 	for _, s := range b.inside.probes.order {
 		p := &probed{
 			between: b, session: s, inside: map[*Flow]*leg{}, outside: map[*Flow]*leg{},
-			tries: map[tryKey]int{}, evidence: alg.Evidence{Complete: true, Points: points},
+			evidence: alg.Evidence{Complete: true, Points: points},
 		}
 		p.join(&flow)
 		p.pairs(&pair)
@@ -88,7 +88,7 @@ func (p *probed) join(id *int) {
 				continue
 			}
 			*id++
-			l := &leg{joint: joint{inside: s.Flow, inner: inner, id: *id}, called: map[string]bool{}, shapes: map[uint32]string{}}
+			l := &leg{joint: joint{inside: s.Flow, inner: inner, id: *id}, called: [2]map[string]bool{{}, {}}, shapes: map[uint32]string{}}
 			if s.other != nil && p.outside[s.other.Flow] == nil {
 				l.outside = s.other.Flow
 				p.outside[l.outside] = l
@@ -101,7 +101,7 @@ func (p *probed) join(id *int) {
 	for _, s := range p.between.inside.list {
 		if s.session == p.session && p.inside[s.Flow] == nil {
 			*id++
-			l := &leg{joint: joint{inside: s.Flow, inner: p.session.inner(s.Flow), id: *id}, called: map[string]bool{}, shapes: map[uint32]string{}}
+			l := &leg{joint: joint{inside: s.Flow, inner: p.session.inner(s.Flow), id: *id}, called: [2]map[string]bool{{}, {}}, shapes: map[uint32]string{}}
 			p.inside[s.Flow] = l
 			p.legs = append(p.legs, l)
 		}
@@ -115,6 +115,7 @@ func (p *probed) join(id *int) {
 	}
 	for _, l := range p.legs {
 		if parent := parents[l.inside.call]; l.inside.Proto == alg.ProtoH245 && parent != nil {
+			l.parent = parent
 			l.flow.Parent, l.flow.Path = parent.id, parent.flow.Path
 		}
 		p.evidence.Flows = append(p.evidence.Flows, l.flow)
@@ -162,21 +163,16 @@ func (p *probed) pairs(id *int) {
 		}
 	}
 	slices.SortStableFunc(p.evidence.Pairs, func(a, b alg.Pair) int { return sentAt(&a).Compare(sentAt(&b)) })
+	paths, tries := map[int]alg.Path{}, map[tryKey]int{}
+	for i := range p.evidence.Flows {
+		paths[p.evidence.Flows[i].ID] = p.evidence.Flows[i].Path
+	}
 	for i := range p.evidence.Pairs {
 		q := &p.evidence.Pairs[i]
-		k := tryKey{p.flow(q).Path, q.Step, q.Shape, q.Outbound}
-		p.tries[k]++
-		q.Try, q.Seq = p.tries[k], i+1
+		k := tryKey{paths[q.Flow], q.Step, q.Shape, q.Outbound}
+		tries[k]++
+		q.Try, q.Seq = tries[k], i+1
 	}
-}
-
-func (p *probed) flow(q *alg.Pair) *alg.Flow {
-	for i := range p.evidence.Flows {
-		if f := &p.evidence.Flows[i]; f.ID == q.Flow {
-			return f
-		}
-	}
-	return nil
 }
 
 // pair makes evidence of a message.
@@ -198,7 +194,30 @@ func (p *probed) pair(id *int, l *leg, outbound bool, in, out *seen) {
 		q.Outside.At = q.Outside.At.Add(-time.Duration(p.offset))
 	}
 	p.name(&q, l, s)
+	if !p.sent(&q, s) {
+		return
+	}
 	p.evidence.Pairs = append(p.evidence.Pairs, q)
+}
+
+// sent reports whether a message can be judged: somebody was seen to send it, or somebody in between did.
+func (p *probed) sent(q *alg.Pair, s *seen) bool {
+	from, to := &q.Inside, q.Outside
+	if !q.Outbound {
+		from, to = &q.Outside, q.Inside
+	}
+	if *from != nil {
+		return true
+	}
+	at := p.evidence.Points[0] // both cover the same time
+	if !p.evidence.Points[0].Complete || !p.evidence.Points[1].Complete || to.At.Before(at.From) || to.At.After(at.To) {
+		return false
+	}
+	*from = &alg.Sighting{At: to.At, Raw: alg.Bytes{}}
+	if q.Step += "-inserted"; s.Proto == alg.ProtoSIP && !q.Outbound {
+		q.Step = strings.TrimSuffix(q.Step, "-inserted") + "-answered"
+	}
+	return true
 }
 
 // name says which step a message is of, as the probe does.
@@ -209,10 +228,12 @@ func (p *probed) name(q *alg.Pair, l *leg, s *seen) {
 	case s.Proto == alg.ProtoRAS:
 		q.Step = strings.ToLower(s.name)
 	case s.Proto != alg.ProtoSIP:
-		if about == "" {
-			about = p.session.flows[p.parent(l).inside]
+		of := l
+		if l.parent != nil {
+			of = l.parent
 		}
-		q.Step = l.part(about, s.name)
+		about = cmp.Or(about, p.session.flows[of.inside])
+		q.Step = l.part(about, s.name, q.Outbound)
 	case own != "":
 		q.Step = own // an answer bears the name of its request's step
 		q.Trait, q.Breaks = alg.OddStep(own)
@@ -220,7 +241,10 @@ func (p *probed) name(q *alg.Pair, l *leg, s *seen) {
 		about = p.session.belongs(s.Message)
 		q.Step = p.unsigned(about, q.Outbound, s)
 	}
-	q.Role = alg.RoleOf(cmp.Or(about, q.Step), l.flow.Path.Control)
+	q.Role = alg.RoleOf(about, l.flow.Path.Control)
+	if about == "" && (s.Proto == alg.ProtoRAS || !q.Outbound) {
+		q.Role = alg.RoleOf(q.Step, l.flow.Path.Control) // what the client sends it signs, where it can
+	}
 	if q.Outbound {
 		q.Shape = l.shape(own, s)
 	} else if q.Shape = l.shapes[s.number]; q.Shape == "" {
@@ -245,26 +269,23 @@ func (p *probed) unsigned(about string, outbound bool, s *seen) string {
 	return strings.ToLower(s.name)
 }
 
-// parent is the flow that a flow of H.245 belongs to, or the flow itself.
-func (p *probed) parent(l *leg) *leg {
-	for _, o := range p.legs {
-		if l.flow.Parent != 0 && o.id == l.flow.Parent {
-			return o
-		}
-	}
-	return l
-}
+// maxParts is how many messages of the same kind on a connection are told apart.
+const maxParts = 100
 
 // part names a message of a script over H.323: the first one bears the name of the step.
-func (l *leg) part(step, kind string) string {
+func (l *leg) part(step, kind string, outbound bool) string {
+	called := l.called[0]
+	if outbound {
+		called = l.called[1]
+	}
 	name := step
-	if l.called[step] || step == "called" || l.inside.Proto == alg.ProtoH245 {
+	if !outbound || called[step] || step == "called" || l.inside.Proto == alg.ProtoH245 {
 		name = step + "-" + kind
 	}
-	for n := 2; l.called[name]; n++ {
+	for n := 2; called[name] && n < maxParts; n++ {
 		name = step + "-" + kind + "-" + strconv.Itoa(n)
 	}
-	l.called[name] = true
+	called[name] = true
 	return name
 }
 
@@ -273,8 +294,10 @@ func (l *leg) shape(step string, s *seen) string {
 	addr := l.named(s)
 	shape := cmp.Or(l.shapes[0], alg.ShapeLocal)
 	switch {
-	case step == "invite-no-cseq":
-		return alg.ShapeNone
+	case step == "invite-no-cseq", s.Proto == alg.ProtoH323 && addr.IsValid() && addr == alg.OtherAddress(addr.Is6()):
+		shape = alg.ShapeNone
+	case strings.HasPrefix(step, "cause-"): // one that holds other addresses on purpose
+		return shape
 	case !addr.IsValid():
 		return shape
 	case addr == l.flow.Inside[0].Addr():
@@ -285,7 +308,7 @@ func (l *leg) shape(step string, s *seen) string {
 		shape = "via " + addr.String()
 	}
 	l.shapes[s.number] = shape
-	if s.Proto != alg.ProtoSIP {
+	if s.Proto != alg.ProtoSIP && s.Proto != alg.ProtoRAS {
 		l.shapes[0] = shape
 	}
 	return shape

@@ -13,7 +13,10 @@ import (
 
 // maxSessions is how many probes of nofixup are told apart in one capture: there is seldom more than one, and a hostile capture
 // has very many.
-const maxSessions = 64
+const maxSessions = 16
+
+// maxProbeMessages is of how many messages of a session is kept what they are: a reflector gives a session half as many.
+const maxProbeMessages = 1 << 15
 
 // session is a probe of nofixup as one vantage point saw it: its messages bear the token of a session with a reflector.
 type session struct {
@@ -76,6 +79,9 @@ func (l *sessions) of(m *Message) (s *session, number uint32) {
 		if tag.Token == s.token {
 			number = max(number, tag.Number)
 		}
+	}
+	if s.messages >= maxProbeMessages {
+		return s, number
 	}
 	step, control, ok := alg.ReadSignature(m.Raw)
 	switch {

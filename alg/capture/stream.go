@@ -58,7 +58,8 @@ func (a *analyser) frames(e *entry, dir int, at int64) int {
 // detect finds out what a connection speaks. It returns false while there are too few octets to tell, and when the
 // connection is of no more interest.
 func (a *analyser) detect(e *entry, b []byte) bool {
-	if parent := a.h245Of(e); parent != nil {
+	// A port that was announced is another connection's later.
+	if parent := a.h245Of(e); parent != nil && startsSIP(b) != yes && startsTLS(b) != yes {
 		f := a.recognise(e, speaksH245)
 		f.Parent, f.TCP, f.call = parent.Flow, &TCPState{}, parent.Call
 		return true

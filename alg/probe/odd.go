@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nofixup/alg"
 	"nofixup/sip"
 )
 
@@ -124,7 +125,7 @@ func (t *template) foreign() []byte {
 	if v6 {
 		media = netip.MustParseAddr("2001:db8::77")
 	}
-	return t.inviteOf(t.sdp("IN "+t.family()+" "+otherAddress(v6).String(), "IN "+t.family()+" "+media.String(), t.audio(t.media)))
+	return t.inviteOf(t.sdp("IN "+t.family()+" "+alg.OtherAddress(v6).String(), "IN "+t.family()+" "+media.String(), t.audio(t.media)))
 }
 
 func (t *template) family() string {

@@ -119,6 +119,13 @@ func (u *userAgent) next(name string) wire.Tag {
 	return tag
 }
 
+// nameOf is the name of a message that is still to be written.
+func (u *userAgent) nameOf(number uint32) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.names[number]
+}
+
 // sentAs returns the message with a number, once the reflector has it; nil if it does not get there.
 func (u *userAgent) sentAs(ctx context.Context, number uint32) (m *sent) {
 	u.ledger.wait(ctx, u.repeating(), func() bool {
@@ -314,6 +321,7 @@ func (u *userAgent) call(ctx context.Context, end *mediaEnd, port uint16) bool {
 	invite.AppendHeader(from)
 	invite.AppendHeader(&callID)
 	invite.AppendHeader(sipgosip.NewHeader("X-Canary", own.String()))
+	invite.AppendHeader(sipgosip.NewHeader("User-Agent", t.agent))
 	u.describe(invite, end, tag, 1, "")
 
 	contact := sipgosip.ContactHeader{Address: sipgosip.Uri{Scheme: "sip", User: "nofixup", Host: host(own.Addr()), Port: int(own.Port())}}
@@ -402,6 +410,9 @@ func (u *userAgent) request(method sipgosip.RequestMethod, dialog *sipgo.DialogC
 	}
 	req := sipgosip.NewRequest(method, *to.Clone())
 	req.AppendHeader(sipgosip.NewHeader("X-Canary", u.link.local().String()+" "+tag.String()))
+	step := u.step
+	step.Name = u.nameOf(tag.Number)
+	req.AppendHeader(sipgosip.NewHeader("User-Agent", u.templateOf(u.link, u.link.local(), tag.Number, step).agent))
 	return req
 }
 
