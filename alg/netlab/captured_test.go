@@ -2,11 +2,14 @@ package netlab_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +63,9 @@ func TestCapturedProbe(t *testing.T) {
 			inside, outside := lab.Host("lan").Capture(t, "l0"), lab.Host("wan").Capture(t, "w0")
 			live, _ := probeWithin(t, lab, 3*time.Minute, url, pin, tc.flags...)
 			offline := fromCaptures(t, inside.Stop(t), outside.Stop(t))
+			if *update && tc.name == "alg" {
+				keepCaptures(t, inside.Stop(t), outside.Stop(t))
+			}
 			sameFindings(t, live, offline)
 			if len(offline.Findings) < tc.least || tc.least == 0 && len(offline.Findings) > 0 {
 				t.Errorf("%d findings, want %d or more, or none at all", len(offline.Findings), tc.least)
@@ -74,6 +80,26 @@ func TestCapturedProbe(t *testing.T) {
 			}
 			recognised(t, live, offline)
 		})
+	}
+}
+
+// keepCaptures records a part of the captures for tests that need no lab: SIP over UDP and IPv4 from port 5060, to port 5060 and to
+// the control port, without fragments.
+func keepCaptures(t *testing.T, inside, outside string) {
+	t.Helper()
+	for name, file := range map[string]string{"inside": inside, "outside": outside} {
+		out, err := exec.CommandContext(t.Context(), "tcpdump", "--time-stamp-precision=nano", "-r", file, "-w", "-",
+			"ip and udp and (port 15060 or (src port 5060 and dst port 5060)) and not portrange 16000-65535 and ip[6:2] & 0x3fff = 0").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var packed bytes.Buffer
+		w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+		w.Write(out) // into memory: it cannot fail
+		w.Close()
+		if err := os.WriteFile(filepath.Join("..", "capture", "testdata", "probe-alg."+name+".pcap.gz"), packed.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

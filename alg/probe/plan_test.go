@@ -150,5 +150,8 @@ func TestStepNames(t *testing.T) {
 		if !planned[o.name] {
 			t.Errorf("%s is not planned", o.name)
 		}
+		if traitOf(o.name)+breaksOf(o.name) == "" {
+			t.Errorf("nobody says what is odd about %s", o.name)
+		}
 	}
 }

@@ -1,0 +1,98 @@
+package capture
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"nofixup/alg"
+	"nofixup/reflector/wire"
+)
+
+// probeMessage is message number n of a probe. The step is signed unless it is empty.
+func probeMessage(token wire.Token, n int, step string, control bool) []byte {
+	tag := wire.Tag{Token: token, Number: uint32(n)}.String()
+	m := says("OPTIONS sip:"+tag+"@203.0.113.10 SIP/2.0", tag, "1 OPTIONS", alice, "")
+	m = bytes.Replace(m, []byte("branch=z9hG4bK1OPTIONS"), []byte("branch=z9hG4bK"+tag), 1)
+	if step != "" {
+		m = bytes.Replace(m, []byte("Max-Forwards: 70\r\n"), []byte("Max-Forwards: 70\r\nUser-Agent: "+alg.Signature("1.0", step, control)+"\r\n"), 1)
+	}
+	return m
+}
+
+// The messages of a probe find each other whatever a box makes of the rest of them, and what does not arrive is missed.
+func TestProbePaired(t *testing.T) {
+	token := wire.NewToken()
+	spoil := func(m []byte) []byte {
+		m = bytes.Replace(m, []byte("\r\nCSeq: 1 OPTIONS"), nil, 1)
+		i := bytes.Index(m, []byte("Call-ID: "))
+		m = slices.Concat(m[:i], []byte("Call-ID: other"), m[i+bytes.IndexByte(m[i:], '\r'):])
+		return bytes.Replace(m, []byte("192.168.1.10"), []byte("198.51.100.2"), -1)
+	}
+	in, out := &scene{t: t}, &scene{t: t}
+	neutral := netip.AddrPortFrom(bob.Addr(), 15060)
+	number := 0
+	send := func(step string, toControl bool, make func(m []byte) []byte) {
+		number++
+		to := bob
+		if toControl {
+			to = neutral
+		}
+		m := probeMessage(token, number, step, toControl)
+		at := int64(number) * 20
+		in.send(at, alice, to, m)
+		if got := make(m); got != nil {
+			out.send(at+1, nat, to, got)
+		}
+	}
+	whole := func(m []byte) []byte { return m }
+	lost := func([]byte) []byte { return nil }
+	for range 4 {
+		send("options", false, spoil)
+		send("options", true, whole)
+	}
+	for range 20 {
+		send("options-bracket", false, whole)
+		send("invite-no-cseq", false, lost)
+		send("options-bracket", true, whole)
+		send("invite-no-cseq", true, whole)
+	}
+	send("options-bracket", false, whole)
+	in.send(int64(number+1)*20, alice, bob, []byte("nofixup "+wire.Tag{Token: token, Number: 900}.String()+" \x00\xfe\xff"))
+	out.send(int64(number+1)*20+1, nat, bob, []byte("nofixup "+wire.Tag{Token: token, Number: 900}.String()+" \x00\xfe\xff"))
+
+	r, err := Report(t.Context(), Config{Inside: []string{in.file("in.pcap")}, Outside: []string{out.file("out.pcap")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, p := range r.Paths {
+		paths = append(paths, fmt.Sprintf("%s, control %v: %s", p.Path, p.Control, p.Outbound))
+	}
+	want := []string{"sip/udp/5060 from 5060, control false: altered", "sip/udp/15060 from 5060, control true: clean"}
+	if !slices.Equal(paths, want) {
+		t.Errorf("paths %q, want %q", paths, want)
+	}
+	for _, id := range []string{"call-id-rewritten", "header-removed", "via-rewritten", "nonconforming-dropped"} {
+		if !slices.Contains(ids(r), id) {
+			t.Errorf("no %s in %v", id, ids(r))
+		}
+	}
+	if len(r.Probes) != 1 || r.Probes[0].Token != token.String() || r.Probes[0].Messages != number+1 || r.Probes[0].Outside != number+1-20 {
+		t.Errorf("%+v", r.Probes)
+	}
+	if len(r.Calls) != 0 {
+		t.Errorf("%d calls: nobody calls in a probe", len(r.Calls))
+	}
+	delivered := 0
+	for _, p := range r.Evidence.Pairs {
+		if p.Delivered() {
+			delivered++
+		}
+	}
+	if delivered != number+1-20 {
+		t.Errorf("%d of %d messages were found on the other side", delivered, number+1)
+	}
+}
