@@ -58,6 +58,7 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	r.Streams = append(b.inside.capture.StreamsAt(alg.Inside), b.outsideStreams()...)
 	r.Started = time.Unix(0, b.inside.capture.First).UTC()
 	b.network(r, joints)
+	r.Network.Reflector = b.reflector(r.Network.Local)
 	b.notes(r, alone, added)
 	return r, nil
 }

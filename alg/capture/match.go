@@ -76,7 +76,7 @@ type vantage struct {
 // add takes the next message.
 func (v *vantage) add(m *Message) {
 	at := way{m.Flow, m.Src}
-	if m.Stray && len(v.strays) < maxStrays {
+	if m.Stray && len(v.strays) < maxStrays && len(m.Raw) <= maxStartLine {
 		if v.strays == nil {
 			v.strays = map[way]*Message{}
 		}

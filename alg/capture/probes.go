@@ -76,6 +76,19 @@ func (b *between) probeList() []alg.Probe {
 	return list
 }
 
+// reflector is what the client of the only probe sent to.
+func (b *between) reflector(client netip.Addr) (addr netip.Addr) {
+	if len(b.inside.probes.order) != 1 {
+		return addr
+	}
+	for _, s := range b.inside.list {
+		if s.session != nil && s.Src.Addr() == client {
+			return s.Dst.Addr()
+		}
+	}
+	return addr
+}
+
 // join finds the flows. What the client sent tells which belong together: an answer may be delivered to another socket.
 func (p *probed) join(id *int) {
 	for _, outbound := range []bool{true, false} {

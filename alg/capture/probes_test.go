@@ -96,3 +96,60 @@ func TestProbePaired(t *testing.T) {
 		t.Errorf("%d of %d messages were found on the other side", delivered, number+1)
 	}
 }
+
+// Of a message over TCP of which a box lets only the beginning through nothing has arrived, and neither capture lacks anything.
+func TestTCPBeginningAlone(t *testing.T) {
+	in, out := &scene{t: t}, &scene{t: t}
+	seen := func(s *scene, at int64, frame []byte) { s.shots = append(s.shots, shot{at: start + at*ms, data: frame}) }
+	options := says("OPTIONS sip:b@example.net SIP/2.0", "c0", "1 OPTIONS", alice, "")
+	ok := says(ok200, "c0", "1 OPTIONS", alice, "")
+	call := says(invite, "c1", "1 INVITE", alice, body(aliceMedia))
+	cut := len(call) - 40
+	second, third := uint32(1+len(options)), uint32(1+len(options)+cut)
+	back := uint32(1 + len(ok))
+	for _, side := range []struct {
+		*scene
+		client netip.AddrPort
+		after  int64
+	}{{in, alice, 0}, {out, nat, 1}} {
+		for _, f := range []struct {
+			at       int64
+			src, dst netip.AddrPort
+			seq, ack uint32
+			flags    string
+			payload  []byte
+		}{
+			{0, side.client, bob, 0, 0, "S", nil},
+			{2, bob, side.client, 0, 1, "SA", nil},
+			{4, side.client, bob, 1, 1, "A", options},
+			{6, bob, side.client, 1, second, "A", ok},
+			{8, side.client, bob, second, back, "A", call[:cut]},
+			{10, bob, side.client, back, third, "A", nil},
+			{12, side.client, bob, third, back, "A", call[cut:]}, // the box drops it, and all repetitions
+			{4000, side.client, bob, third, back, "A", call[cut:]},
+			{20000, side.client, bob, third + 40, back, "RA", nil},
+		} {
+			if side.after > 0 && f.seq == third && f.src == side.client {
+				continue
+			}
+			seen(side.scene, f.at+side.after, tcpFrame(t, f.src, f.dst, f.seq, f.ack, f.flags, f.payload))
+		}
+	}
+	r, err := Report(t.Context(), Config{Inside: []string{in.file("in.pcap")}, Outside: []string{out.file("out.pcap")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range r.Evidence.Points {
+		if !p.Complete {
+			t.Errorf("%s counts as incomplete: %q", p.Name, r.Network.Notes)
+		}
+	}
+	for _, p := range r.Evidence.Pairs {
+		if lost := p.Step == "INVITE"; p.Delivered() == lost {
+			t.Errorf("%s: delivered %v", p.Step, p.Delivered())
+		}
+	}
+	if len(r.Evidence.Pairs) != 3 {
+		t.Errorf("%d messages", len(r.Evidence.Pairs))
+	}
+}

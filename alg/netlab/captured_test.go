@@ -103,6 +103,56 @@ func keepCaptures(t *testing.T, inside, outside string) {
 	}
 }
 
+// TestCapturedProbeElsewhere shows the same of what else may lie between: a filter, a SIP proxy, a line that loses packets.
+func TestCapturedProbeElsewhere(t *testing.T) {
+	netlab.Require(t, "tcpdump", "kamailio")
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		mode  netlab.Mode
+		make  func(t *testing.T, lab *netlab.Lab)
+		lossy bool // how many messages get lost is an accident, and so is what can be told in spite of it
+	}{
+		{"a closed port", netlab.Plain, func(t *testing.T, lab *netlab.Lab) {
+			filter(t, lab, "ip daddr 203.0.113.10 udp dport 5060 drop")
+		}, false},
+		{"answers dropped", netlab.ALG, func(t *testing.T, lab *netlab.Lab) {
+			filter(t, lab, "ip saddr 203.0.113.10 udp sport 5060 drop")
+		}, false},
+		{"a proxy", netlab.Plain, func(t *testing.T, lab *netlab.Lab) { proxyAt(t, lab.Host("rtr"), `t_relay();`) }, false},
+		{"a proxy that rewrites", netlab.Plain, func(t *testing.T, lab *netlab.Lab) {
+			proxyAt(t, lab.Host("rtr"), `if (src_ip == 10.0.0.9) { fix_nated_contact(); } forward();`)
+		}, false},
+		{"5 % loss", netlab.Plain, func(t *testing.T, lab *netlab.Lab) {
+			filter(t, lab, "meta l4proto udp numgen random mod 100 < 5 drop")
+		}, true},
+		{"5 % loss and a gateway", netlab.ALG, func(t *testing.T, lab *netlab.Lab) {
+			filter(t, lab, "meta l4proto udp numgen random mod 100 < 5 drop")
+		}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			lab := netlab.Up(t, tc.mode)
+			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr)
+			tc.make(t, lab)
+			inside, outside := lab.Host("lan").Capture(t, "l0"), lab.Host("wan").Capture(t, "w0")
+			live, _ := probe(t, lab, url, pin)
+			offline := fromCaptures(t, inside.Stop(t), outside.Stop(t))
+			if tc.lossy {
+				for _, w := range wrongUnderLoss(offline, tc.mode) {
+					t.Error(w)
+				}
+				return
+			}
+			sameFindings(t, live, offline)
+			samePaths(t, live, offline)
+			if offline.Verdict != live.Verdict {
+				t.Errorf("verdict %s, the probe says %s", offline.Verdict, live.Verdict)
+			}
+		})
+	}
+}
+
 // fromCaptures has nofixup's own binary analyse two captures.
 func fromCaptures(t *testing.T, inside, outside string) *alg.Report {
 	t.Helper()
