@@ -100,7 +100,9 @@ func TestProbePaired(t *testing.T) {
 // Of a message over TCP of which a box lets only the beginning through nothing has arrived, and neither capture lacks anything.
 func TestTCPBeginningAlone(t *testing.T) {
 	in, out := &scene{t: t}, &scene{t: t}
-	seen := func(s *scene, at int64, frame []byte) { s.shots = append(s.shots, shot{at: start + at*ms, data: frame}) }
+	seen := func(s *scene, at int64, frame []byte) {
+		s.shots = append(s.shots, shot{at: start + at*ms, data: frame})
+	}
 	options := says("OPTIONS sip:b@example.net SIP/2.0", "c0", "1 OPTIONS", alice, "")
 	ok := says(ok200, "c0", "1 OPTIONS", alice, "")
 	call := says(invite, "c1", "1 INVITE", alice, body(aliceMedia))
