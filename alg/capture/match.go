@@ -121,7 +121,7 @@ func (v *vantage) add(m *Message) {
 		s.keys[0] = "h225 " + m.Call + " " + s.name
 	}
 	if probe != nil && len(m.Probes) > 0 {
-		s.keys[0] = probe.key(number, m)
+		s.keys = [2]string{probe.key(number, m)} // nothing else names it as surely
 	}
 	v.list = append(v.list, s)
 }

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"cmp"
 	"net/netip"
 	"slices"
@@ -102,9 +103,11 @@ func (p *probed) join(id *int) {
 			}
 			*id++
 			l := &leg{joint: joint{inside: s.Flow, inner: inner, id: *id}, called: [2]map[string]bool{{}, {}}, shapes: map[uint32]string{}}
-			if s.other != nil && p.outside[s.other.Flow] == nil {
+			if s.other != nil {
 				l.outside = s.other.Flow
-				p.outside[l.outside] = l
+				if p.outside[l.outside] == nil {
+					p.outside[l.outside] = l
+				}
 			}
 			p.inside[s.Flow] = l
 			p.legs = append(p.legs, l)
@@ -154,25 +157,81 @@ func (l *leg) describe(s *session) alg.Flow {
 	return f
 }
 
+// turn are the messages of SIP that bear the same number: one of the client's or the reflector's, and the answer to it. What
+// comes after the first of either is a repetition, or what a proxy made of it for its own purposes.
+type turn struct {
+	leg         *leg
+	sent, came  *seen // the client's, inside and outside
+	back, reply *seen // the reflector's, inside and outside
+	trying      []*seen
+}
+
 // pairs lays both sides of every message beside each other.
 func (p *probed) pairs(id *int) {
+	numbers := map[uint32]*turn{}
+	var order []*turn
+	of := func(s *seen) *turn {
+		n := numbers[s.number]
+		if n == nil {
+			n = &turn{}
+			numbers[s.number] = n
+			order = append(order, n)
+		}
+		return n
+	}
+	first := func(at **seen, s *seen) {
+		if *at == nil {
+			*at = s
+		}
+	}
 	for _, s := range p.between.inside.list {
 		if s.session != p.session {
 			continue
 		}
 		l := p.inside[s.Flow]
 		outbound := s.Src == s.Flow.Ends[l.inner]
-		if s.other != nil && p.outside[s.other.Flow] != nil && !outbound {
-			l = p.outside[s.other.Flow] // which way it was sent, wherever it was delivered
+		switch n := (*turn)(nil); {
+		case s.Proto != alg.ProtoSIP:
+			p.pair(id, l, outbound, s, s.other)
+		case outbound:
+			n = of(s)
+			first(&n.sent, s)
+			if n.leg == nil {
+				n.leg = l
+			}
+		case isTrying(s.Raw) && p.session.steps[s.number].step != "":
+			// Only the next hop says so, and the final answer is still to come (RFC 3261 16.2).
+			n = of(s)
+			n.trying = append(n.trying, s)
+		default:
+			first(&of(s).back, s)
 		}
-		p.pair(id, l, outbound, s, s.other)
 	}
 	for _, s := range p.between.outside.list {
-		if s.session == nil || s.session.token != p.session.token || s.other != nil {
+		if s.session == nil || s.session.token != p.session.token {
 			continue
 		}
-		if l := p.outside[s.Flow]; l != nil {
-			p.pair(id, l, s.Src == l.flow.Outside[0], nil, s)
+		outbound := !p.session.serves(s.Src.Addr())
+		switch l := p.outside[s.Flow]; {
+		case s.Proto == alg.ProtoSIP && outbound:
+			first(&of(s).came, s)
+		case s.Proto == alg.ProtoSIP:
+			first(&of(s).reply, s)
+		case s.other == nil && l != nil:
+			p.pair(id, l, outbound, nil, s)
+		}
+	}
+	for _, n := range order {
+		if n.sent != nil || n.came != nil && n.came.Flow.Transport == "tcp" && p.outside[n.came.Flow] != nil {
+			p.pair(id, cmp.Or(n.leg, p.legOf(n.came, numbers)), true, n.sent, n.came)
+		}
+		for _, s := range n.trying {
+			p.pair(id, cmp.Or(n.leg, p.inside[s.Flow]), false, s, nil)
+		}
+		if s := cmp.Or(n.reply, n.back); s != nil {
+			if l := cmp.Or(n.leg, p.legOf(s, numbers), p.legOf(n.back, numbers)); l != nil {
+				p.pair(id, l, false, n.back, n.reply)
+			}
 		}
 	}
 	slices.SortStableFunc(p.evidence.Pairs, func(a, b alg.Pair) int { return sentAt(&a).Compare(sentAt(&b)) })
@@ -187,6 +246,25 @@ func (p *probed) pairs(id *int) {
 		q.Try, q.Seq = tries[k], i+1
 	}
 }
+
+// legOf finds where a message of the reflector's belongs: to the flow of the message that it refers to, or else to its own.
+func (p *probed) legOf(s *seen, numbers map[uint32]*turn) *leg {
+	if s == nil {
+		return nil
+	}
+	for _, tag := range s.Probes {
+		if n := numbers[tag.Number]; n != nil && n.leg != nil {
+			return n.leg
+		}
+	}
+	if s.session != p.session { // seen outside
+		return p.outside[s.Flow]
+	}
+	return p.inside[s.Flow]
+}
+
+// isTrying reports a 100, which the reflector sends only when it is asked to, and with a number of its own.
+func isTrying(raw []byte) bool { return bytes.HasPrefix(raw, []byte("SIP/2.0 100 ")) }
 
 // pair makes evidence of a message.
 func (p *probed) pair(id *int, l *leg, outbound bool, in, out *seen) {

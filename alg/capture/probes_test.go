@@ -155,3 +155,39 @@ func TestTCPBeginningAlone(t *testing.T) {
 		t.Errorf("%d messages", len(r.Evidence.Pairs))
 	}
 }
+
+// Whatever bears a token: nothing panics, and the evidence is what was captured.
+func FuzzProbed(f *testing.F) {
+	token := wire.Token{1, 2, 3}
+	for n, step := range []string{"invite", "invite-no-cseq", "", "options-bracket", "invite-size-1472-df", "live"} {
+		m := probeMessage(token, n+1, step, n%2 == 0)
+		f.Add(m, m, uint16(5060))
+		f.Add(m, bytes.Replace(m, []byte("OPTIONS"), []byte("INVITE"), 2), uint16(15060))
+		f.Add(m, append([]byte("SIP/2.0 100 Trying\r\n"), m...), uint16(5061))
+	}
+	f.Add([]byte("nofixup/1 (garbage; service) "+wire.Tag{Token: token}.String()), []byte(wire.Tag{Token: token, Number: 1}.String()), uint16(1719))
+	f.Fuzz(func(t *testing.T, a, b []byte, port uint16) {
+		const most = 1400
+		a, b = a[:min(len(a), most)], b[:min(len(b), most)]
+		in, out := &scene{t: t}, &scene{t: t}
+		to := netip.AddrPortFrom(bob.Addr(), port)
+		first := probeMessage(token, 1, "options", false)
+		for i, m := range [][]byte{first, a, b, a} {
+			in.send(int64(i)*20, alice, to, m)
+			out.send(int64(i)*20+1, nat, to, m)
+			in.send(int64(i)*20+5, to, alice, b)
+			out.send(int64(i)*20+4, to, nat, m)
+		}
+		r, err := Report(t.Context(), Config{Inside: []string{in.file("in.pcap")}, Outside: []string{out.file("out.pcap")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range r.Evidence.Pairs {
+			for _, s := range []*alg.Sighting{p.Inside, p.Outside} {
+				if s != nil && len(s.Raw) > 0 && !slices.ContainsFunc([][]byte{first, a, b}, func(m []byte) bool { return bytes.Equal(m, s.Raw) }) {
+					t.Errorf("%q was never captured", s.Raw)
+				}
+			}
+		}
+	})
+}

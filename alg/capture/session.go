@@ -27,6 +27,7 @@ type session struct {
 	flows    map[*Flow]string        // the step that a connection is for
 	calls    map[string]bool         // with media
 	local    map[netip.Addr]bool     // addresses of the client
+	servers  map[netip.Addr]bool     // of the reflector
 	control  map[netip.AddrPort]bool // ports of the reflector that are the control, and those that are not
 }
 
@@ -87,7 +88,7 @@ func (l *sessions) of(m *Message) (s *session, number uint32) {
 	switch {
 	case ok:
 		// Only the client signs.
-		s.local[m.Src.Addr()] = true
+		s.local[m.Src.Addr()], s.servers[m.Dst.Addr()] = true, true
 		if _, known := s.control[m.Dst]; !known {
 			s.control[m.Dst] = control
 		}
@@ -102,7 +103,7 @@ func (l *sessions) of(m *Message) (s *session, number uint32) {
 		l.pdu.ParseRAS(m.Raw)
 		switch l.pdu.Message {
 		case h323.GRQ, h323.RRQ, h323.ARQ, h323.URQ:
-			s.local[m.Src.Addr()] = true
+			s.local[m.Src.Addr()], s.servers[m.Dst.Addr()] = true, true
 		}
 	}
 	if m.Proto == alg.ProtoH323 && m.Call != "" {
@@ -118,7 +119,7 @@ func (l *sessions) open(m *Message) *session {
 	}
 	s := &session{
 		token: m.Probes[0].Token, first: m.At,
-		steps: map[uint32]signed{}, flows: map[*Flow]string{}, calls: map[string]bool{}, local: map[netip.Addr]bool{}, control: map[netip.AddrPort]bool{},
+		steps: map[uint32]signed{}, flows: map[*Flow]string{}, calls: map[string]bool{}, local: map[netip.Addr]bool{}, servers: map[netip.Addr]bool{}, control: map[netip.AddrPort]bool{},
 	}
 	if l.byToken == nil {
 		l.byToken, l.byCall = map[wire.Token]*session{}, map[string]*session{}
@@ -169,6 +170,9 @@ func (s *session) inner(f *Flow) int {
 	}
 	return 0
 }
+
+// serves reports whether an address is the reflector's.
+func (s *session) serves(addr netip.Addr) bool { return s.servers[addr] }
 
 // isControl reports whether a port of the reflector is the one that no gateway knows. Where no message says so, it is the one
 // that is not registered for what is spoken there.
