@@ -101,25 +101,19 @@ func (p *probed) join(id *int) {
 			if (s.Src == s.Flow.Ends[inner]) != outbound || outbound && s.other == nil {
 				continue
 			}
-			*id++
-			l := &leg{joint: joint{inside: s.Flow, inner: inner, id: *id}, called: [2]map[string]bool{{}, {}}, shapes: map[uint32]string{}}
+			l := p.leg(s.Flow, id)
 			if s.other != nil {
 				l.outside = s.other.Flow
 				if p.outside[l.outside] == nil {
 					p.outside[l.outside] = l
 				}
 			}
-			p.inside[s.Flow] = l
-			p.legs = append(p.legs, l)
 		}
 	}
 	// What was sent and nowhere seen outside.
 	for _, s := range p.between.inside.list {
 		if s.session == p.session && p.inside[s.Flow] == nil {
-			*id++
-			l := &leg{joint: joint{inside: s.Flow, inner: p.session.inner(s.Flow), id: *id}, called: [2]map[string]bool{{}, {}}, shapes: map[uint32]string{}}
-			p.inside[s.Flow] = l
-			p.legs = append(p.legs, l)
+			p.leg(s.Flow, id)
 		}
 	}
 	parents := map[string]*leg{}
@@ -136,6 +130,15 @@ func (p *probed) join(id *int) {
 		}
 		p.evidence.Flows = append(p.evidence.Flows, l.flow)
 	}
+}
+
+// leg begins a flow.
+func (p *probed) leg(f *Flow, id *int) *leg {
+	*id++
+	l := &leg{joint: joint{inside: f, inner: p.session.inner(f), id: *id}, called: [2]map[string]bool{{}, {}}, shapes: map[uint32]string{}}
+	p.inside[f] = l
+	p.legs = append(p.legs, l)
+	return l
 }
 
 // describe is the flow as judging takes it.

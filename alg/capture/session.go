@@ -42,7 +42,6 @@ type sessions struct {
 	byToken map[wire.Token]*session
 	order   []*session
 	byCall  map[string]*session // of H.323
-	left    int                 // messages of further ones
 	pdu     h323.PDU
 }
 
@@ -62,6 +61,7 @@ func (l *sessions) add(m *Message) (s *session, number uint32) {
 	return s, number
 }
 
+// of is add without counting. It keeps what the message says of itself.
 func (l *sessions) of(m *Message) (s *session, number uint32) {
 	if len(m.Probes) == 0 {
 		if m.Proto != alg.ProtoSIP && m.Proto != alg.ProtoRAS {
@@ -86,8 +86,8 @@ func (l *sessions) of(m *Message) (s *session, number uint32) {
 	}
 	step, control, ok := alg.ReadSignature(m.Raw)
 	switch {
-	case ok:
-		// Only the client signs.
+	case ok && (m.Flow.Transport == "udp" || m.FromClient()):
+		// The client signs, and it connects. The reflector gives a Display back.
 		s.local[m.Src.Addr()], s.servers[m.Dst.Addr()] = true, true
 		if _, known := s.control[m.Dst]; !known {
 			s.control[m.Dst] = control
@@ -112,14 +112,15 @@ func (l *sessions) of(m *Message) (s *session, number uint32) {
 	return s, number
 }
 
+// open begins the session of a message; nil if there are too many.
 func (l *sessions) open(m *Message) *session {
 	if len(l.order) >= maxSessions {
-		l.left++
 		return nil
 	}
 	s := &session{
 		token: m.Probes[0].Token, first: m.At,
-		steps: map[uint32]signed{}, flows: map[*Flow]string{}, calls: map[string]bool{}, local: map[netip.Addr]bool{}, servers: map[netip.Addr]bool{}, control: map[netip.AddrPort]bool{},
+		steps: map[uint32]signed{}, flows: map[*Flow]string{}, calls: map[string]bool{},
+		local: map[netip.Addr]bool{}, servers: map[netip.Addr]bool{}, control: map[netip.AddrPort]bool{},
 	}
 	if l.byToken == nil {
 		l.byToken, l.byCall = map[wire.Token]*session{}, map[string]*session{}
