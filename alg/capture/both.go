@@ -54,12 +54,12 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	evidence.Flows = unique(evidence.Flows)
 	calls, alone := b.observed(&j)
 	r := j.Report()
-	r.Calls, r.Evidence, r.Probes = calls, evidence, b.probeList()
+	r.Calls, r.Evidence = calls, evidence
 	r.Streams = append(b.inside.capture.StreamsAt(alg.Inside), b.outsideStreams()...)
 	r.Started = time.Unix(0, b.inside.capture.First).UTC()
 	b.network(r, joints)
-	r.Network.Reflector = b.reflector(r.Network.Local)
 	b.notes(r, alone, added)
+	r.Probes, r.Network.Reflector = b.probeList(), b.reflector(r.Network.Local)
 	return r, nil
 }
 

@@ -80,11 +80,12 @@ func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 		}
 	}
 	r := j.Report()
-	r.Calls, r.Streams, r.Probes = list, c.StreamsAt(""), found.list()
+	r.Calls, r.Streams = list, c.StreamsAt("")
 	for _, p := range paths {
 		r.Paths = append(r.Paths, alg.PathResult{Path: p, Outbound: alg.Untested, Inbound: alg.Untested, Reason: "one capture shows messages on one side alone"})
 	}
 	r.Started = time.Unix(0, c.First).UTC()
+	r.Probes = found.list()
 	r.Evidence.Complete = c.Complete() && calls.Left == 0
 	r.Network.Notes = append(r.Network.Notes, c.notes("")...)
 	if calls.Left > 0 {
