@@ -24,6 +24,12 @@ func probeMessage(token wire.Token, n int, step string, control bool) []byte {
 
 // The messages of a probe find each other whatever a box makes of the rest of them, and what does not arrive is missed.
 func TestProbePaired(t *testing.T) {
+	t.Run("NAT", func(t *testing.T) { testProbePaired(t, nat) })
+	t.Run("no NAT", func(t *testing.T) { testProbePaired(t, alice) })
+}
+
+// testProbePaired has the client be seen as outer outside.
+func testProbePaired(t *testing.T, outer netip.AddrPort) {
 	token := wire.NewToken()
 	spoil := func(m []byte) []byte {
 		m = bytes.Replace(m, []byte("\r\nCSeq: 1 OPTIONS"), nil, 1)
@@ -44,7 +50,7 @@ func TestProbePaired(t *testing.T) {
 		at := int64(number) * 20
 		in.send(at, alice, to, m)
 		if got := make(m); got != nil {
-			out.send(at+1, nat, to, got)
+			out.send(at+1, outer, to, got)
 		}
 	}
 	whole := func(m []byte) []byte { return m }
@@ -61,7 +67,7 @@ func TestProbePaired(t *testing.T) {
 	}
 	send("options-bracket", false, whole)
 	in.send(int64(number+1)*20, alice, bob, []byte("nofixup "+wire.Tag{Token: token, Number: 900}.String()+" \x00\xfe\xff"))
-	out.send(int64(number+1)*20+1, nat, bob, []byte("nofixup "+wire.Tag{Token: token, Number: 900}.String()+" \x00\xfe\xff"))
+	out.send(int64(number+1)*20+1, outer, bob, []byte("nofixup "+wire.Tag{Token: token, Number: 900}.String()+" \x00\xfe\xff"))
 
 	r, err := Report(t.Context(), Config{Inside: []string{in.file("in.pcap")}, Outside: []string{out.file("out.pcap")}})
 	if err != nil {
