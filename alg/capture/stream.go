@@ -101,9 +101,13 @@ func (a *analyser) detect(e *entry, b []byte) bool {
 // or of H.323 over TLS (h323callsigalt).
 func secure(port uint16) bool { return port == 5060 || port == 5061 || port == 1300 }
 
-// h245Of returns what announced one end of a connection for H.245.
+// h245Of returns what announced one end of a connection for H.245: that of the server, where it is known which one that is. The
+// client's port is one that its system chose, and may have been announced by chance.
 func (a *analyser) h245Of(e *entry) *Announcement {
 	for dir := range 2 {
+		if dir == int(e.opener) && (e.conn.state.SYN || e.conn.state.Accepted) {
+			continue
+		}
 		if ann := a.announced.get(e.endpoint(dir)); ann != nil && ann.Kind == KindH245 {
 			return ann
 		}
