@@ -213,7 +213,9 @@ func places(where []cause) string {
 // transport, another port.
 func (j *Judge) untouched(where []cause) string {
 	hit := func(proto, transport string, family int, port uint16) bool {
-		return slices.ContainsFunc(where, func(c cause) bool { return c.group == group{proto, transport, family} && c.port == port })
+		return slices.ContainsFunc(where, func(c cause) bool {
+			return c.group == (Path{Proto: proto, Transport: transport, Family: family}).group() && c.port == port
+		})
 	}
 	var transports, families, ports []string
 	for _, c := range where {

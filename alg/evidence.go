@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -48,8 +49,9 @@ type Flow struct {
 	Parent  int               `json:"parent,omitempty"` // the flow that announced this one, 0 if none
 	Path    Path              `json:"path"`
 	Call    string            `json:"call,omitempty"`
-	Inside  [2]netip.AddrPort `json:"inside"`  // client, server, as seen inside
-	Outside [2]netip.AddrPort `json:"outside"` // client, server, as seen outside; invalid when nothing was seen there
+	Probe   string            `json:"probe,omitempty"` // in captures: the token of the probe of nofixup that it belongs to
+	Inside  [2]netip.AddrPort `json:"inside"`          // client, server, as seen inside
+	Outside [2]netip.AddrPort `json:"outside"`         // client, server, as seen outside; invalid when nothing was seen there
 }
 
 // Protocols that a flow speaks, and so how its octets are read. H.245 belongs to the path of its H.225 call.
@@ -209,49 +211,53 @@ func (c *Case) point(name string) *Point {
 }
 
 // captured reports that the messages come from captures of real calls. Nobody planned them: what a gateway does to others they
-// need not show, and of two captures each may miss what the other has.
+// need not show, and of two captures each may miss what the other has. Those of a probe were planned.
 func (c *Case) captured() bool {
 	p := c.point(Inside)
-	return p != nil && p.Role == RoleCapture
+	return p != nil && p.Role == RoleCapture && !slices.ContainsFunc(c.Flows, func(f Flow) bool { return f.Probe != "" })
 }
 
 // group names the flows that are judged together.
 type group struct {
 	proto, transport string
 	family           int
+	probe            string
 }
 
-func (p Path) group() group { return group{p.Proto, p.Transport, p.Family} }
+func (p Path) group() group { return group{p.Proto, p.Transport, p.Family, ""} }
 
 // Cases cuts the evidence, and the trials made beside it, into what is judged together, in the order of first appearance.
 func (e *Evidence) Cases(trials []Trial) []Case {
 	var cases []Case
 	index := map[group]int{}
-	at := func(p Path) *Case {
-		i, ok := index[p.group()]
+	at := func(p Path, probe string) *Case {
+		g := p.group()
+		g.probe = probe
+		i, ok := index[g]
 		if !ok {
 			i = len(cases)
-			index[p.group()] = i
+			index[g] = i
 			cases = append(cases, Case{Points: e.Points, CutShort: !e.Complete})
 		}
 		return &cases[i]
 	}
-	paths := map[int]Path{}
-	for _, f := range e.Flows {
-		paths[f.ID] = f.Path
-		c := at(f.Path)
-		c.Flows = append(c.Flows, f)
+	flows := map[int]*Flow{}
+	for i := range e.Flows {
+		f := &e.Flows[i]
+		flows[f.ID] = f
+		c := at(f.Path, f.Probe)
+		c.Flows = append(c.Flows, *f)
 	}
 	for _, p := range e.Pairs {
-		path, ok := paths[p.Flow]
-		if !ok {
+		f := flows[p.Flow]
+		if f == nil {
 			continue // a damaged report: a pair of no flow belongs to no path
 		}
-		c := at(path)
+		c := at(f.Path, f.Probe)
 		c.Pairs = append(c.Pairs, p)
 	}
 	for _, t := range trials {
-		c := at(t.Path)
+		c := at(t.Path, "")
 		c.Trials = append(c.Trials, t)
 	}
 	return cases

@@ -39,6 +39,7 @@ type Report struct {
 	Findings []Finding     `json:"findings"`
 	Calls    []Call        `json:"calls,omitempty"`
 	Streams  []Stream      `json:"streams,omitempty"`
+	Probes   []Probe       `json:"probes,omitempty"` // that captures hold
 	Media    *MediaSummary `json:"media,omitempty"`
 	Trials   []Trial       `json:"trials"`
 	Triggers []string      `json:"triggers"` // what sets the box off, one sentence each
@@ -56,6 +57,15 @@ type Network struct {
 	Reflector netip.Addr `json:"reflector"`
 	Notes     []string   `json:"notes"` // what limits the meaning of the result
 	Mappings  []Mapping  `json:"mappings,omitempty"`
+}
+
+// Probe is a probe of nofixup that captures hold: its messages are known by the token in them, whatever was made of the rest,
+// and are judged as the probe judges them.
+type Probe struct {
+	Token    string    `json:"token"` // names the session with the reflector in every message
+	Started  time.Time `json:"started"`
+	Messages int       `json:"messages"` // of SIP and H.323; of two captures those of the inside
+	Outside  int       `json:"outside,omitempty"`
 }
 
 // Mapping is what a NAT makes of the socket that a path over UDP is tested from.

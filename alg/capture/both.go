@@ -28,6 +28,7 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	b.match()
 	points := b.points()
 	cases, joints, added := b.cases(points)
+	cases = append(cases, b.probes(points, joints)...)
 
 	var j alg.Judge
 	kept := 0
@@ -58,6 +59,7 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	r.Started = time.Unix(0, b.inside.capture.First).UTC()
 	b.network(r, joints)
 	b.notes(r, alone, added)
+	r.Probes, r.Network.Reflector = b.probeList(), b.reflector(r.Network.Local)
 	return r, nil
 }
 
@@ -79,6 +81,12 @@ func (b *between) points() []alg.Point {
 	in, out := b.inside.capture, b.outside.capture
 	from := max(in.First, out.First-b.offset) + margin
 	to := min(in.Last, out.Last-b.offset) - margin
+	// Nearer to either end, what both saw shows that both looked.
+	for _, s := range b.inside.list {
+		if s.other != nil {
+			from, to = min(from, s.At), max(to, s.At)
+		}
+	}
 	var list []alg.Point
 	for i, v := range []*vantage{b.inside, b.outside} {
 		list = append(list, alg.Point{

@@ -155,7 +155,7 @@ func (a *analyser) placeOrigins(e *entry) {
 func (a *analyser) otherDatagram(e *entry, dir int, p *packet) {
 	b := p.payload
 	if e.kind == speaksSIP || startsSIP(b) == yes {
-		if sip.IsKeepalive(b) || e.kind == speaksSIP && !isText(b) {
+		if sip.IsKeepalive(b) || e.kind == speaksSIP && !isText(b) && !ofProbe(b) {
 			return
 		}
 		if e.kind != speaksSIP {
@@ -164,7 +164,7 @@ func (a *analyser) otherDatagram(e *entry, dir int, p *packet) {
 		a.emitDatagram(e, dir, p)
 		return
 	}
-	if isSTUN(b) {
+	if isSTUN(b) && !ofProbe(b) {
 		a.stunMessage(e, dir, p)
 		return
 	}
@@ -180,6 +180,11 @@ func (a *analyser) otherDatagram(e *entry, dir int, p *packet) {
 			}
 			a.emitDatagram(e, dir, p)
 		}
+		return
+	}
+	if ofProbe(b) { // which sends what is no SIP where SIP is spoken, too
+		a.recognise(e, speaksSIP)
+		a.emitDatagram(e, dir, p)
 		return
 	}
 	// Of the flows that speak something else altogether there may be very many.

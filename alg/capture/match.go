@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -26,7 +27,37 @@ type seen struct {
 	keys  [2]string
 	route string // what tells repetitions of one message apart from its like: topmost branch and To tag
 	other *seen  // the same message at the other point
+
+	session *session // of a probe
+	number  uint32   // in it
+
+	stray *Message // what stands directly before it in its stream and is no message
 }
+
+// sighting is the message as judging takes it, with the stray octets before it: whoever reads the stream takes what is behind the
+// last empty line of them for its beginning.
+func (s *seen) sighting() *alg.Sighting {
+	r := s.Sighting()
+	if s.stray == nil {
+		return r
+	}
+	before := s.stray.Raw
+	if i := bytes.LastIndex(before, []byte("\r\n\r\n")); i >= 0 {
+		before = before[i+4:]
+	}
+	r.Off, r.Raw = r.Off-len(before), slices.Concat(before, s.Raw)
+	r.Frames = slices.Concat(s.stray.Frames, r.Frames)
+	return r
+}
+
+// way is one direction of a flow.
+type way struct {
+	flow *Flow
+	src  netip.AddrPort
+}
+
+// maxStrays is in how many directions of connections stray octets wait for what follows them.
+const maxStrays = 1 << 10
 
 // vantage keeps the messages of one vantage point.
 type vantage struct {
@@ -38,15 +69,30 @@ type vantage struct {
 	msg     sip.Message
 	pdu     h323.PDU
 	capture *Capture
+	probes  sessions
+	strays  map[way]*Message // the last ones that are still followed by nothing
 }
 
 // add takes the next message.
 func (v *vantage) add(m *Message) {
-	v.calls.Add(m)
-	switch {
-	case m.Copy != 0 || m.Stray:
+	at := way{m.Flow, m.Src}
+	if m.Stray && len(v.strays) < maxStrays && len(m.Raw) <= maxStartLine {
+		if v.strays == nil {
+			v.strays = map[way]*Message{}
+		}
+		v.strays[at] = m
+	}
+	if m.Copy != 0 || m.Stray {
 		return
-	case m.Missing > 0:
+	}
+	stray := v.strays[at]
+	delete(v.strays, at)
+	probe, number := v.probes.add(m)
+	if probe == nil || probe.played(m) {
+		v.calls.Add(m)
+	}
+	switch {
+	case m.Missing > 0 && !unfinished(m):
 		v.cut++
 		return
 	case v.octets+len(m.Raw)+perMessage > DefaultMessages:
@@ -54,7 +100,10 @@ func (v *vantage) add(m *Message) {
 		return
 	}
 	v.octets += len(m.Raw) + perMessage
-	s := &seen{Message: m}
+	s := &seen{Message: m, session: probe, number: number}
+	if stray != nil && stray.End == m.Off {
+		s.stray = stray
+	}
 	switch m.Proto {
 	case alg.ProtoSIP:
 		v.sip(s)
@@ -71,7 +120,19 @@ func (v *vantage) add(m *Message) {
 		s.name = v.pdu.Message.String()
 		s.keys[0] = "h225 " + m.Call + " " + s.name
 	}
+	if probe != nil && len(m.Probes) > 0 {
+		s.keys = [2]string{probe.key(number, m)} // nothing else names it as surely
+	}
 	v.list = append(v.list, s)
+}
+
+// unfinished reports whether the end of a message is not missing in the capture but never came: of a connection of which all that
+// arrived was captured.
+func unfinished(m *Message) bool { return m.Missing > 0 && m.Flow.TCP != nil && m.Flow.TCP.Gaps == 0 }
+
+// begun reports whether a message is nothing but the beginning of another one, whose rest did not come.
+func begun(m, of *seen) bool {
+	return m.Missing > 0 && of.Missing == 0 && bytes.HasPrefix(of.Raw, m.Raw)
 }
 
 // sip finds what survives a NAT: Call-ID and CSeq; and if a gateway rewrites the Call-ID, the tag of who sent the request.
@@ -133,6 +194,15 @@ func (b *between) match() {
 				i.other, o.other = o, i
 			}
 		}
+	}
+	for _, i := range b.inside.list {
+		if o := i.other; o != nil && (begun(i, o) || begun(o, i)) {
+			i.other, o.other = nil, nil
+		}
+	}
+	// Nobody takes the beginning of a message for one.
+	for _, v := range []*vantage{b.inside, b.outside} {
+		v.list = slices.DeleteFunc(v.list, func(s *seen) bool { return s.Missing > 0 && s.other == nil })
 	}
 }
 
@@ -272,7 +342,7 @@ func (b *between) cases(points []alg.Point) (cases []alg.Case, joints map[*Flow]
 	parents := map[string]*joint{} // H.225.0 connection of a call
 	var order []*joint
 	for _, s := range b.inside.list {
-		if s.other == nil || joints[s.Flow] != nil {
+		if s.other == nil || s.session != nil || joints[s.Flow] != nil {
 			continue
 		}
 		f := &joint{inside: s.Flow, outside: s.other.Flow, inner: inner(s.Flow, s.other.Flow), id: len(order) + 1}
@@ -321,13 +391,13 @@ func (b *between) cases(points []alg.Point) (cases []alg.Case, joints map[*Flow]
 		}
 		if in != nil {
 			p.Outbound = in.Src == f.inside.Ends[f.inner]
-			p.Inside = in.Sighting()
+			p.Inside = in.sighting()
 		} else {
 			ends := f.outside.Ends
 			p.Outbound = !(out.Src == ends[0] && ends[0] == f.inside.Ends[1-f.inner] || out.Src == ends[1] && ends[1] == f.inside.Ends[1-f.inner])
 		}
 		if out != nil {
-			p.Outside = out.Sighting()
+			p.Outside = out.sighting()
 			p.Outside.At = p.Outside.At.Add(-time.Duration(b.offset))
 		}
 		if p.Outbound && p.Inside == nil || !p.Outbound && p.Outside == nil {
@@ -340,12 +410,12 @@ func (b *between) cases(points []alg.Point) (cases []alg.Case, joints map[*Flow]
 		c.Pairs = append(c.Pairs, p)
 	}
 	for _, s := range b.inside.list {
-		if f := joints[s.Flow]; f != nil {
+		if f := joints[s.Flow]; f != nil && s.session == nil {
 			pair(s, f)
 		}
 	}
 	for _, s := range b.outside.list {
-		if f := outer[s.Flow]; f != nil && s.other == nil {
+		if f := outer[s.Flow]; f != nil && s.other == nil && s.session == nil {
 			pair(s, f)
 		}
 	}

@@ -293,6 +293,34 @@ func TestH245Followed(t *testing.T) {
 	}
 }
 
+// A port that was announced for H.245 may be the one from which the next connection goes out.
+func TestH245PortReused(t *testing.T) {
+	signalling := netip.MustParseAddrPort("203.0.113.10:1720")
+	announced := netip.AddrPortFrom(alice.Addr(), 41000)
+	setup := func(id byte, h245 netip.AddrPort) []byte {
+		raw, _, err := h323.CallMessage{Reference: 5, ID: [16]byte{id}, Body: h323.SetupBody{H245Address: h245}}.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	caller := netip.AddrPortFrom(alice.Addr(), 40000)
+	r := of(t, 1, timed(
+		tcpFrame(t, caller, signalling, 0, 0, "S", nil), tcpFrame(t, caller, signalling, 1, 1, "A", setup(7, announced)),
+		tcpFrame(t, announced, signalling, 0, 0, "S", nil), tcpFrame(t, announced, signalling, 1, 1, "A", setup(8, netip.AddrPort{})),
+	)...)
+	if len(r.messages) != 2 || r.messages[1].Proto != "h323" || r.Flows[1].Parent != 0 {
+		t.Errorf("%+v", r.messages)
+	}
+	r = of(t, 1, timed(
+		tcpFrame(t, caller, signalling, 0, 0, "S", nil), tcpFrame(t, caller, signalling, 1, 1, "A", setup(7, announced)),
+		tcpFrame(t, announced, bob, 0, 0, "S", nil), tcpFrame(t, announced, bob, 1, 1, "A", sipMessage("OPTIONS sip:x@y SIP/2.0", "c9", netip.AddrPort{})),
+	)...)
+	if len(r.messages) != 2 || r.messages[1].Proto != "sip" {
+		t.Errorf("%+v", r.messages)
+	}
+}
+
 // What the captures of the H.323 lab hold (testdata/h323): the calls that have audio one way have a stream one way inside.
 func TestLabH323(t *testing.T) {
 	tests := []struct {

@@ -56,7 +56,16 @@ func some[T any](s []T) []T {
 // one reports what one vantage point shows.
 func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	calls := Calls{Max: cfg.MaxCalls}
-	c, err := Read(ctx, cfg.Files, Options{Limits: cfg.Limits, Message: calls.Add, Progress: cfg.Progress, Stdin: cfg.Stdin})
+	var found sessions
+	message := func(m *Message) {
+		if m.Copy != 0 || m.Stray {
+			return
+		}
+		if probe, _ := found.add(m); probe == nil || probe.played(m) {
+			calls.Add(m)
+		}
+	}
+	c, err := Read(ctx, cfg.Files, Options{Limits: cfg.Limits, Message: message, Progress: cfg.Progress, Stdin: cfg.Stdin})
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +85,7 @@ func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 		r.Paths = append(r.Paths, alg.PathResult{Path: p, Outbound: alg.Untested, Inbound: alg.Untested, Reason: "one capture shows messages on one side alone"})
 	}
 	r.Started = time.Unix(0, c.First).UTC()
+	r.Probes = found.list()
 	r.Evidence.Complete = c.Complete() && calls.Left == 0
 	r.Network.Notes = append(r.Network.Notes, c.notes("")...)
 	if calls.Left > 0 {

@@ -62,7 +62,8 @@ func (a *analyser) frames(e *entry, dir int, at int64) int {
 // detect finds out what a connection speaks. It returns false while there are too few octets to tell, and when the
 // connection is of no more interest.
 func (a *analyser) detect(e *entry, b []byte) bool {
-	if parent := a.h245Of(e); parent != nil {
+	// A port that was announced is another connection's later.
+	if parent := a.h245Of(e); parent != nil && startsSIP(b) != yes && startsTLS(b) != yes {
 		f := a.recognise(e, speaksH245)
 		f.Parent, f.TCP, f.call = parent.Flow, &TCPState{}, parent.Call
 		return true
@@ -109,9 +110,13 @@ func (a *analyser) detect(e *entry, b []byte) bool {
 // or of H.323 over TLS (h323callsigalt).
 func secure(port uint16) bool { return port == 5060 || port == 5061 || port == 1300 }
 
-// h245Of returns what announced one end of a connection for H.245.
+// h245Of returns what announced one end of a connection for H.245: that of the server, where it is known which one that is. The
+// client's port is one that its system chose, and may have been announced by chance.
 func (a *analyser) h245Of(e *entry) *Announcement {
 	for dir := range 2 {
+		if dir == int(e.opener) && (e.conn.state.SYN || e.conn.state.Accepted) {
+			continue
+		}
 		if ann := a.announced.get(e.endpoint(dir)); ann != nil && ann.Kind == KindH245 {
 			return ann
 		}

@@ -47,6 +47,7 @@ type conn struct {
 type half struct {
 	synced bool
 	next   uint32 // sequence number of the octet after buf
+	acked  uint32 // of the one that the receiver waits for, by its last acknowledgement
 	off    int64  // where buf begins in the stream
 	buf    []byte
 	marks  []mark // which segments buf is from
@@ -117,8 +118,11 @@ func (a *analyser) segment(e *entry, dir int, p *packet) {
 		return
 	}
 	// What the other end acknowledges and nobody saw will not come any more.
+	if peer := &c.halves[1-dir]; flags&flagACK != 0 {
+		peer.acked = ack
+	}
 	if peer := &c.halves[1-dir]; flags&flagACK != 0 && len(peer.ahead) > 0 && int32(ack-peer.ahead[0].seq) > 0 {
-		a.bridge(e, 1-dir)
+		a.bridge(e, 1-dir, true)
 	}
 	if e.conn != nil {
 		c.ended(side(e, dir), flags, p.at)
@@ -178,7 +182,7 @@ func (a *analyser) place(e *entry, dir int, p *packet, seq uint32) {
 	}
 	a.extend(e, dir, data, p.at, p.frame)
 	if e.conn != nil && p.cut() {
-		a.gap(e, dir, p.size-len(p.payload))
+		a.gap(e, dir, p.size-len(p.payload), true)
 		h.next += uint32(p.size - len(p.payload))
 	}
 	a.catchUp(e, dir)
@@ -198,7 +202,7 @@ func (a *analyser) keepAhead(e *entry, dir int, p *packet, seq uint32) {
 	h.octets += len(p.payload)
 	a.tcp.buffered += len(p.payload)
 	if len(h.ahead) > maxAhead || h.octets > maxAheadOctets {
-		a.bridge(e, dir)
+		a.bridge(e, dir, true)
 	}
 	a.relieve()
 }
@@ -233,27 +237,30 @@ func (a *analyser) giveUp(h *half) {
 	}
 }
 
-// bridge goes on after a place where octets are missing.
-func (a *analyser) bridge(e *entry, dir int) {
+// bridge goes on after a place where octets are missing: in the capture alone, or they never arrived.
+func (a *analyser) bridge(e *entry, dir int, arrived bool) {
 	h := &e.conn.halves[dir]
 	if len(h.ahead) == 0 {
 		return
 	}
-	a.gap(e, dir, int(int32(h.ahead[0].seq-h.next)))
+	a.gap(e, dir, int(int32(h.ahead[0].seq-h.next)), arrived)
 	h.next = h.ahead[0].seq
 	a.catchUp(e, dir)
 }
 
-// gap ends what is in the buffer: the next octets do not follow it.
-func (a *analyser) gap(e *entry, dir, missing int) {
+// gap ends what is in the buffer: the next octets do not follow it. arrived says that they did, and only the capture lacks them.
+func (a *analyser) gap(e *entry, dir, missing int, arrived bool) {
 	c := e.conn
 	h := &c.halves[dir]
-	if e.flow != nil {
-		a.tcp.gaps++
-	}
-	c.state.Gaps++
-	if missing > 0 {
-		c.state.Missing += uint64(missing)
+	if arrived {
+		c.state.Gaps++
+		if missing > 0 {
+			c.state.Missing += uint64(missing)
+		}
+		if e.flow != nil {
+			a.tcp.gaps++
+			*e.flow.TCP = c.state
+		}
 	}
 	a.truncated(e, dir, missing)
 	h.off += int64(len(h.buf) + max(missing, 0))
@@ -356,14 +363,25 @@ func (a *analyser) release(e *entry) {
 	e.conn = nil
 }
 
+// acknowledged reports whether octets that are missing in one direction have arrived for all that is known: the receiver
+// acknowledged them, beside a FIN, or nothing of it was seen.
+func (e *entry) acknowledged(dir int) bool {
+	h := &e.conn.halves[dir]
+	return e.dirs[1-dir].packets == 0 || h.acked != 0 && int32(h.acked-h.next) > 1
+}
+
 // closeConn takes what is left of a connection whose end is reached.
 func (a *analyser) closeConn(e *entry) {
 	for dir := range 2 {
 		for e.conn != nil && len(e.conn.halves[dir].ahead) > 0 {
-			a.bridge(e, dir)
+			a.bridge(e, dir, e.acknowledged(dir))
 		}
 		if e.conn != nil && len(e.conn.halves[dir].buf) > 0 {
-			a.truncated(e, dir, 0)
+			if e.acknowledged(dir) {
+				a.gap(e, dir, 0, true)
+			} else {
+				a.truncated(e, dir, 0)
+			}
 		}
 	}
 	if e.conn != nil && e.flow != nil {

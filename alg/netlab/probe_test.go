@@ -59,7 +59,13 @@ func reflectorWith(t *testing.T, host *netlab.Host, args []string) (url, pin str
 // otherwise it tests SIP.
 func probe(t *testing.T, lab *netlab.Lab, url, pin string, flags ...string) (*alg.Report, int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	return probeWithin(t, lab, time.Minute, url, pin, flags...)
+}
+
+// probeWithin gives it so much time.
+func probeWithin(t *testing.T, lab *netlab.Lab, limit time.Duration, url, pin string, flags ...string) (*alg.Report, int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	if !slices.Contains(flags, "--only") {
 		flags = append([]string{"--only", "sip"}, flags...)

@@ -13,7 +13,7 @@ import (
 )
 
 // stepAfter begins the names of the good messages that go out after each message that breaks the rules.
-const stepAfter = "options-after-"
+const stepAfter = alg.StepAfter
 
 // breaking reports that a round sends what breaks the rules. Such a round sends one message only, on every flow.
 func (round *Round) breaking() bool {

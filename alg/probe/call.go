@@ -141,6 +141,7 @@ func (c *call) compose(body h323.CallBody, control ...h323.Control) (number uint
 	if _, setup := body.(h323.SetupBody); setup && c.end != nil {
 		m.Display += wire.Live
 	}
+	m.Display += " " + alg.Signature("", c.step.Name, c.link.Path.Control)
 	raw, _, err := m.Append(nil)
 	if err != nil {
 		panic("probe: " + err.Error())
@@ -226,7 +227,7 @@ func (r *runner) h323Script(ctx context.Context, l *link, s Step, try int) {
 	own, ok := r.own(l, s.Shape)
 	if s.Shape == alg.ShapeNone {
 		// An address that is nobody's here: some gateways overwrite whatever stands there.
-		own, ok = netip.AddrPortFrom(otherAddress(l.Path.Family == 6), l.local().Port()), true
+		own, ok = netip.AddrPortFrom(alg.OtherAddress(l.Path.Family == 6), l.local().Port()), true
 	}
 	if !ok || ctx.Err() != nil || r.spent() {
 		return

@@ -64,7 +64,7 @@ func (t *template) cause(step string) []byte {
 		public := host(alg.CausePublic(v6))
 		v = everywhere(public, public, public)
 	case alg.StepCauseNoSIP:
-		return []byte("nofixup " + t.tag.String() + " " + own + ":" + port + "\r\n")
+		return []byte(t.agent + " " + t.tag.String() + " " + own + ":" + port + "\r\n")
 	}
 	return t.invitation(v)
 }

@@ -23,10 +23,9 @@ const (
 
 // framing is one way to send a message over a stream.
 type framing struct {
-	name   string
-	of     string // the step whose message it is
-	breaks string // the rule that is broken on purpose, if one is
-	slow   bool   // each takes a connection on every flow, and time: the rest is for who asks for it
+	name string
+	of   string // the step whose message it is
+	slow bool   // each takes a connection on every flow, and time: the rest is for who asks for it
 
 	head   string                  // octets ahead of the message
 	made   func(raw []byte) []byte // nil leaves the message as it is
@@ -54,7 +53,7 @@ var framings = []framing{
 		return cuts
 	}},
 	{
-		name: stepNoLength, of: stepInvite, slow: true, breaks: "RFC 3261 18.3: no Content-Length on a stream", behind: true, apart: true,
+		name: stepNoLength, of: stepInvite, slow: true, behind: true, apart: true,
 		made: func(raw []byte) []byte {
 			// Where no length is told there is no body (RFC 3261 18.3), so there must be none: it would pass for a message.
 			return without(without(raw[:bodyOf(raw)], "Content-Type"), "Content-Length")
@@ -78,8 +77,8 @@ func framingOf(name string) (framing, bool) {
 // framingSteps are the framings as steps, those that break a rule apart from the others.
 func framingSteps() (valid, invalid []Step) {
 	for _, f := range framings {
-		s := Step{Name: f.name, Shape: alg.ShapeLocal, Breaks: f.breaks, Script: true}
-		if f.breaks == "" {
+		s := Step{Name: f.name, Shape: alg.ShapeLocal, Breaks: breaksOf(f.name), Script: true}
+		if s.Breaks == "" {
 			valid = append(valid, s)
 		} else {
 			invalid = append(invalid, s)
@@ -104,7 +103,7 @@ func (f framing) messages() []string {
 // framed sends the messages of a framing.
 func (r *runner) framed(ctx context.Context, l *link, f framing, s Step, try int, own netip.AddrPort) {
 	s.Script = false
-	t := r.template(l, own)
+	t := r.template(l, own, s)
 	m := &sent{number: t.tag.Number, link: l, step: s, try: try, invite: f.of == stepInvite}
 	if m.invite {
 		t.media = r.ports.take(mediaPorts)
@@ -125,7 +124,7 @@ func (r *runner) framed(ctx context.Context, l *link, f framing, s Step, try int
 		return
 	}
 	next := s.part(stepOptions) // keeps no rule: it is a good message
-	u := r.template(l, own)
+	u := r.template(l, own, next)
 	n := &sent{number: u.tag.Number, link: l, step: next, try: try, raw: u.options()}
 	if !f.apart {
 		r.transmit(m, n)

@@ -17,8 +17,8 @@ import (
 
 // Steps that are calls with media.
 const (
-	stepLive   = "live"
-	stepLive27 = "live-27" // over H.323, with the Setup that Linux misreads
+	stepLive   = alg.StepLive
+	stepLive27 = alg.StepLive + "-27" // over H.323, with the Setup that Linux misreads
 )
 
 // liveBatches are the calls with media, by what is made side by side: as many at once as the reflector takes media of. The first

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nofixup/alg"
 	"nofixup/reflector/wire"
 	"nofixup/sip"
 )
@@ -29,15 +30,6 @@ type template struct {
 
 // mediaPorts is how many ports one offer announces: audio, video and content, RTP and RTCP each.
 const mediaPorts = 6
-
-// otherAddress is an address that is nobody's here. As the origin of an SDP it shows which gateways replace an o= that
-// differs from c=, and as it differs in length from most public addresses it makes errors in Content-Length show.
-func otherAddress(v6 bool) netip.Addr {
-	if v6 {
-		return netip.AddrFrom16([16]byte{0: 0xfd, 15: 0x99})
-	}
-	return netip.AddrFrom4([4]byte{10, 9, 9, 9})
-}
 
 // host writes an address as SIP and URIs do: IPv6 in brackets.
 func host(a netip.Addr) string {
@@ -183,7 +175,7 @@ func (t *template) invite() []byte {
 // spelling is an INVITE that writes everything otherwise: compact and mixed-case names, a fold, a second Via as if it had
 // passed a proxy, a Route, a From with a port, and an origin that is not the media address.
 func (t *template) spelling() []byte {
-	body := t.offer(otherAddress(t.own.Addr().Is6()), false)
+	body := t.offer(alg.OtherAddress(t.own.Addr().Is6()), false)
 	return sip.Compose(nil, "INVITE "+t.user()+" SIP/2.0", []sip.Field{
 		{Name: "v", Value: t.via()},
 		{Name: "vIA", Value: fmt.Sprintf("SIP/2.0/%s %s;branch=z9hG4bK%s", t.protocol(), t.own, strings.Repeat("n", 8))},

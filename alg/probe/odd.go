@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nofixup/alg"
 	"nofixup/sip"
 )
 
@@ -14,9 +15,7 @@ import (
 // them otherwise, and each is known to be dropped or spoilt by some application gateway.
 type odd struct {
 	name    string
-	trait   string // what is odd about it, for the report
-	breaks  string // the rule that it breaks on purpose, if it does
-	invite  bool   // an answer is acknowledged
+	invite  bool // an answer is acknowledged
 	udpOnly bool
 	usual   bool // real endpoints send it every day: it belongs to the default probe
 	compose func(t *template) []byte
@@ -27,71 +26,71 @@ const oddPorts = 8
 
 // odds lists the odd messages: the valid ones first, since what breaks the rules can get the client banned.
 var odds = []odd{
-	{name: "notify", trait: "a NOTIFY outside of a dialog", usual: true, compose: func(t *template) []byte {
+	{name: "notify", usual: true, compose: func(t *template) []byte {
 		return t.outside("NOTIFY", []sip.Field{{Name: "Event", Value: "keep-alive"}, {Name: "Subscription-State", Value: "active"}}, "")
 	}},
-	{name: "publish", trait: "a PUBLISH", usual: true, compose: func(t *template) []byte {
+	{name: "publish", usual: true, compose: func(t *template) []byte {
 		return t.outside("PUBLISH", []sip.Field{{Name: "Event", Value: "presence"}, {Name: "Expires", Value: "0"}}, "")
 	}},
-	{name: "unknown-method", trait: "a method that no standard knows", compose: func(t *template) []byte {
+	{name: "unknown-method", compose: func(t *template) []byte {
 		return t.outside("NOFIXUP", nil, "")
 	}},
-	{name: "long-uri", trait: "a Request-URI of more than 255 octets", compose: (*template).longURI},
-	{name: "long-header", trait: "a header line of more than 1,024 octets", compose: (*template).longHeader},
-	{name: "invite-host-c", trait: "a host name in c= (RFC 8866 5.7)", invite: true, compose: func(t *template) []byte {
+	{name: "long-uri", compose: (*template).longURI},
+	{name: "long-header", compose: (*template).longHeader},
+	{name: "invite-host-c", invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp(t.address(), "IN "+t.family()+" media.example.net", t.audio(t.media)))
 	}},
-	{name: "invite-host-o", trait: "a host name in o= (RFC 8866 5.2)", invite: true, compose: func(t *template) []byte {
+	{name: "invite-host-o", invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp("IN "+t.family()+" phone.example.net", t.address(), t.audio(t.media)))
 	}},
-	{name: "invite-low-port", trait: "a media port below 1024", invite: true, compose: func(t *template) []byte {
+	{name: "invite-low-port", invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media%1000+20)))
 	}},
-	{name: "invite-other-family", trait: "a media address of the other IP version", invite: true, compose: func(t *template) []byte {
+	{name: "invite-other-family", invite: true, compose: func(t *template) []byte {
 		other := "IN IP6 2001:db8::9"
 		if t.own.Addr().Is6() {
 			other = "IN IP4 192.0.2.9"
 		}
 		return t.inviteOf(t.sdp(t.address(), other, t.audio(t.media)))
 	}},
-	{name: "invite-four-media", trait: "four m= lines", usual: true, invite: true, compose: func(t *template) []byte {
+	{name: "invite-four-media", usual: true, invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp(t.address(), t.address(),
 			t.audio(t.media), t.video(t.media+2), t.video(t.media+4), t.audio(t.media+6)))
 	}},
-	{name: "invite-webrtc", trait: "an offer with ICE and DTLS-SRTP, as browsers send it", usual: true, invite: true, compose: func(t *template) []byte {
+	{name: "invite-webrtc", usual: true, invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.webRTC())
 	}},
-	{name: "invite-foreign-c", trait: "the media address of somebody else in c=, and another one in o=", usual: true, invite: true, compose: (*template).foreign},
-	{name: "invite-room", trait: "m= lines for BFCP and H.224, as video rooms send them", usual: true, invite: true, compose: func(t *template) []byte {
+	{name: "invite-foreign-c", usual: true, invite: true, compose: (*template).foreign},
+	{name: "invite-room", usual: true, invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media),
 			fmt.Sprintf("m=application %d TCP/BFCP *", t.media+2), "a=floorctrl:c-s", "a=setup:actpass", "a=connection:new",
 			fmt.Sprintf("m=application %d RTP/AVP 100", t.media+4), "a=rtpmap:100 H224/4800"))
 	}},
-	{name: "invite-multipart", trait: "a session description within multipart/mixed", usual: true, invite: true, compose: (*template).multipart},
-	{name: "invite-folded-via", trait: "a Via that is folded over two lines (RFC 3261 7.3.1)", invite: true, compose: func(t *template) []byte {
+	{name: "invite-multipart", usual: true, invite: true, compose: (*template).multipart},
+	{name: "invite-folded-via", invite: true, compose: func(t *template) []byte {
 		raw := t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media)))
 		return []byte(strings.Replace(string(raw), "SIP/2.0/"+t.protocol()+" ", "SIP/2.0/"+t.protocol()+"\r\n ", 1))
 	}},
 	// Over TCP there must be a Content-Length (RFC 3261 18.3).
-	{name: "invite-no-length", trait: "no Content-Length (RFC 3261 18.3)", invite: true, udpOnly: true, compose: func(t *template) []byte {
+	{name: "invite-no-length", invite: true, udpOnly: true, compose: func(t *template) []byte {
 		return without(t.inviteOf(t.sdp(t.address(), t.address(), t.audio(t.media))), "Content-Length")
 	}},
-	{name: "stun", trait: "a STUN Binding request", usual: true, udpOnly: true, compose: (*template).stun},
-	{name: stepKeepalive, trait: "an OPTIONS behind a keepalive of two line ends (RFC 5626)", usual: true, udpOnly: true, compose: (*template).options},
-	{name: "garbage", trait: "octets that are no SIP", udpOnly: true, compose: func(t *template) []byte {
-		return []byte("nofixup " + t.tag.String() + " \x00\xfe\xff")
+	{name: "stun", usual: true, udpOnly: true, compose: (*template).stun},
+	{name: stepKeepalive, usual: true, udpOnly: true, compose: (*template).options},
+	{name: "garbage", udpOnly: true, compose: func(t *template) []byte {
+		return []byte(t.agent + " " + t.tag.String() + " \x00\xfe\xff")
 	}},
-	{name: "invite-no-c", breaks: "RFC 8866 5.7: no c=", invite: true, compose: func(t *template) []byte {
+	{name: "invite-no-c", invite: true, compose: func(t *template) []byte {
 		return t.inviteOf(t.sdp(t.address(), "", t.audio(t.media)))
 	}},
-	{name: "ack-no-cseq", breaks: noCSeqRule, udpOnly: true, compose: withoutCSeq("ACK")},
-	{name: "bye-no-cseq", breaks: noCSeqRule, udpOnly: true, compose: withoutCSeq("BYE")},
-	{name: "prack-no-cseq", breaks: noCSeqRule, udpOnly: true, compose: withoutCSeq("PRACK")},
-	{name: "update-no-cseq", breaks: noCSeqRule, udpOnly: true, compose: withoutCSeq("UPDATE")},
-	{name: "register-expires", breaks: "RFC 3261 25.1: expires of a Contact is no number", compose: func(t *template) []byte {
+	{name: "ack-no-cseq", udpOnly: true, compose: withoutCSeq("ACK")},
+	{name: "bye-no-cseq", udpOnly: true, compose: withoutCSeq("BYE")},
+	{name: "prack-no-cseq", udpOnly: true, compose: withoutCSeq("PRACK")},
+	{name: "update-no-cseq", udpOnly: true, compose: withoutCSeq("UPDATE")},
+	{name: "register-expires", compose: func(t *template) []byte {
 		return []byte(strings.Replace(string(t.register(0, t.tag, 1)), ";expires=0", ";expires=soon", 1))
 	}},
-	{name: "register-no-cseq", breaks: noCSeqRule, compose: func(t *template) []byte {
+	{name: "register-no-cseq", compose: func(t *template) []byte {
 		return without(t.register(0, t.tag, 1), "CSeq")
 	}},
 }
@@ -114,8 +113,6 @@ func oddOf(name string) (odd, bool) {
 	return odds[i], true
 }
 
-const noCSeqRule = "RFC 3261 8.1.1: no CSeq"
-
 // withoutCSeq makes requests of a method that lack a CSeq.
 func withoutCSeq(method string) func(t *template) []byte {
 	return func(t *template) []byte { return without(t.outside(method, nil, ""), "CSeq") }
@@ -128,7 +125,7 @@ func (t *template) foreign() []byte {
 	if v6 {
 		media = netip.MustParseAddr("2001:db8::77")
 	}
-	return t.inviteOf(t.sdp("IN "+t.family()+" "+otherAddress(v6).String(), "IN "+t.family()+" "+media.String(), t.audio(t.media)))
+	return t.inviteOf(t.sdp("IN "+t.family()+" "+alg.OtherAddress(v6).String(), "IN "+t.family()+" "+media.String(), t.audio(t.media)))
 }
 
 func (t *template) family() string {
@@ -211,7 +208,7 @@ func (t *template) longHeader() []byte {
 		{Name: "Call-ID", Value: t.tag.String()},
 		{Name: "CSeq", Value: "1 OPTIONS"},
 		{Name: "Max-Forwards", Value: "70"},
-		{Name: "X-Canary", Value: strings.Repeat("n", 1025-len("X-Canary: "))},
+		{Name: "X-Canary", Value: t.agent + strings.Repeat("n", 1025-len("X-Canary: ")-len(t.agent))},
 		{Name: "Content-Length", Value: "0"},
 	}, nil)
 }

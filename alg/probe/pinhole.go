@@ -256,7 +256,7 @@ func (r *runner) makeHole(ctx context.Context, l *link, s Step, try int, h hole,
 // get there.
 func (r *runner) announce(ctx context.Context, l *link, s Step, try int, port uint16) (invite *sent) {
 	if !r.insist(ctx, l, try, func(try int) bool {
-		t := r.template(l, l.local())
+		t := r.template(l, l.local(), s)
 		t.media = port
 		invite = &sent{number: t.tag.Number, link: l, step: s, try: try, raw: t.callInvite()}
 		r.transmit(invite)
@@ -282,7 +282,7 @@ func (r *runner) hangUp(ctx context.Context, l *link, s Step, try int, invite *s
 	}
 	request, response := sip.Parse(invite.raw), sip.Parse(answer.raw)
 	r.insist(ctx, l, try, func(try int) bool {
-		t := r.template(l, l.local())
+		t := r.template(l, l.local(), s.part("ack"))
 		m := &sent{number: t.tag.Number, link: l, step: s.part("ack"), try: try, raw: t.ack(&request, &response)}
 		r.transmit(m)
 		return r.ledger.wait(ctx, r.patience(l.Path.Transport), m.settled)

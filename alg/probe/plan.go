@@ -67,7 +67,7 @@ const (
 	stepNoCSeq     = "invite-no-cseq"
 	stepAck        = alg.StepAck
 	stepDeregister = "deregister"
-	stepBracket    = "options-bracket"
+	stepBracket    = "options" + alg.StepBracket
 )
 
 // ShapeVia names the shape that holds the address of a NAT between here and the outermost one.
@@ -190,13 +190,13 @@ func newPlan(targets []wire.Target, opts PlanOptions, takesMedia bool) Plan {
 		}
 	}
 	p.round("answers to another port", stepsOf{
-		alg.ProtoSIP: {{Name: stepViaPort, Shape: alg.ShapeLocal, Trait: viaPortTrait, Script: true}},
+		alg.ProtoSIP: {{Name: stepViaPort, Shape: alg.ShapeLocal, Trait: traitOf(stepViaPort), Script: true}},
 	})
 	if opts.Thorough {
 		invalid = append(invalid, Step{Name: stepBrokenAnswers, Shape: alg.ShapeLocal, Script: true})
 	}
 	// What breaks the rules comes last, one by one: it can get the client banned.
-	for _, s := range append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: "RFC 3261 8.1.1: no CSeq"}}, append(unframed, invalid...)...) {
+	for _, s := range append([]Step{{Name: stepNoCSeq, Shape: alg.ShapeNone, Breaks: breaksOf(stepNoCSeq)}}, append(unframed, invalid...)...) {
 		if steps := p.spread(stepsOf{alg.ProtoSIP: {s}}); len(steps) > 0 {
 			p.Rounds = append(p.Rounds, Round{Name: "broken messages", Steps: steps})
 		}
@@ -228,11 +228,21 @@ func (p *Plan) fallback(path alg.Path, to netip.AddrPort) (found bool) {
 	return found
 }
 
+func traitOf(step string) string {
+	trait, _ := alg.OddStep(step)
+	return trait
+}
+
+func breaksOf(step string) string {
+	_, breaks := alg.OddStep(step)
+	return breaks
+}
+
 // oddSteps are the odd messages as steps.
 func oddSteps() (valid, invalid []Step) {
 	for _, o := range odds {
-		s := Step{Name: o.name, Shape: alg.ShapeLocal, Trait: o.trait, Breaks: o.breaks}
-		if o.breaks == "" {
+		s := Step{Name: o.name, Shape: alg.ShapeLocal}
+		if s.Trait, s.Breaks = alg.OddStep(o.name); s.Breaks == "" {
 			valid = append(valid, s)
 		} else {
 			invalid = append(invalid, s)

@@ -140,7 +140,7 @@ func TestStepNames(t *testing.T) {
 	}
 	for _, f := range framings {
 		if o, ok := oddOf(f.name); ok {
-			t.Errorf("%s is a framing and %s", f.name, o.trait)
+			t.Errorf("%s is a framing and %s", f.name, traitOf(o.name))
 		}
 		if !planned[f.name] {
 			t.Errorf("%s is not planned", f.name)
@@ -149,6 +149,9 @@ func TestStepNames(t *testing.T) {
 	for _, o := range odds {
 		if !planned[o.name] {
 			t.Errorf("%s is not planned", o.name)
+		}
+		if traitOf(o.name)+breaksOf(o.name) == "" {
+			t.Errorf("nobody says what is odd about %s", o.name)
 		}
 	}
 }

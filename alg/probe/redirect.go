@@ -14,8 +14,6 @@ import (
 // to itself.
 const stepViaPort = "via-port"
 
-const viaPortTrait = "a Via that names another port than the request comes from, with rport"
-
 // askElsewhere sends such a request from a socket of its own, with the port of another one in its Via, and listens on both.
 // A good message goes first from the other: a firewall on this computer then lets in what comes there.
 func (r *runner) askElsewhere(ctx context.Context, l *link, s Step, try int) {
@@ -28,7 +26,7 @@ func (r *runner) askElsewhere(ctx context.Context, l *link, s Step, try int) {
 	}
 	s.Script = false
 	r.insist(ctx, named, try, func(try int) bool {
-		t := r.template(from, from.local())
+		t := r.template(from, from.local(), s)
 		m := &sent{number: t.tag.Number, link: from, step: s, try: try}
 		m.raw = []byte(strings.Replace(string(t.options()), t.own.String()+";branch=", named.local().String()+";branch=", 1))
 		r.transmit(m)

@@ -163,7 +163,7 @@ func (r *runner) giveUp(ctx context.Context, l *link, s Step, try int) {
 	}
 	request := sip.Parse(invite.raw)
 	r.insist(ctx, l, try, func(try int) bool {
-		t := r.template(l, own)
+		t := r.template(l, own, s.part("cancel"))
 		m := &sent{number: t.tag.Number, link: l, step: s.part("cancel"), try: try, raw: t.cancel(&request)}
 		r.transmit(m)
 		return r.ledger.wait(ctx, r.patience(l.Path.Transport), m.settled)
@@ -200,7 +200,7 @@ func (r *runner) call(ctx context.Context, l *link, s Step, try int) {
 	}
 	for i, c := range append([]inCallRequest{{"ack", "ACK"}}, inCall...) {
 		r.insist(ctx, l, try, func(try int) bool {
-			t := r.template(l, own)
+			t := r.template(l, own, s.part(c.name))
 			m := &sent{number: t.tag.Number, link: l, step: s.part(c.name), try: try, invite: c.method == "INVITE"}
 			if c.method == "INVITE" || c.method == "UPDATE" {
 				t.media = r.ports.take(mediaPorts)
@@ -297,12 +297,12 @@ func (r *runner) called(a *asked, got *sighting) {
 		return
 	}
 	for _, status := range statuses {
-		t := r.template(a.link, own)
+		step := a.step
+		step.Name += "-" + strconv.Itoa(status)
+		t := r.template(a.link, own, step)
 		if status == 200 && string(request.Method()) == "INVITE" {
 			t.media = r.ports.take(mediaPorts)
 		}
-		step := a.step
-		step.Name += "-" + strconv.Itoa(status)
 		r.transmit(&sent{number: t.tag.Number, link: a.link, step: step, try: a.try, raw: t.respond(status, &request)})
 	}
 }

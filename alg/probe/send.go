@@ -277,7 +277,7 @@ func (r *runner) one(ctx context.Context, l *link, s Step, try int) *sent {
 	case alg.ProtoRAS:
 		return r.rasRequest(l, s, try, own)
 	}
-	t := r.template(l, own)
+	t := r.template(l, own, s)
 	m := &sent{number: t.tag.Number, link: l, step: s, try: try}
 	if o, ok := oddOf(s.Name); ok {
 		t.media = r.ports.take(oddPorts)
@@ -332,17 +332,17 @@ func (r *runner) nextNumber() uint32 {
 	return r.number
 }
 
-func (r *runner) template(l *link, own netip.AddrPort) template {
-	return r.templateOf(l, own, r.nextNumber())
+func (r *runner) template(l *link, own netip.AddrPort, s Step) template {
+	return r.templateOf(l, own, r.nextNumber(), s)
 }
 
-// templateOf is what a message with the given number is made from.
-func (r *runner) templateOf(l *link, own netip.AddrPort, number uint32) template {
+// templateOf is what a message of a step with the given number is made from.
+func (r *runner) templateOf(l *link, own netip.AddrPort, number uint32, s Step) template {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return template{
 		tag: wire.Tag{Token: r.session.Grant.Token, Number: number}, own: own, nonce: l.flow.nonce,
-		server: l.flow.plan.Target.Addr(), transport: l.Path.Transport, agent: "nofixup/" + r.cfg.Version,
+		server: l.flow.plan.Target.Addr(), transport: l.Path.Transport, agent: alg.Signature(r.cfg.Version, s.Name, l.Path.Control),
 	}
 }
 
@@ -400,8 +400,8 @@ func (r *runner) answered(m *sent, got *sighting) {
 	if !ok {
 		return
 	}
-	t := r.template(m.link, own)
 	step := Step{Flow: m.step.Flow, Name: stepAck, Shape: m.step.Shape, Role: m.step.Role}
+	t := r.template(m.link, own, step)
 	ack := &sent{number: t.tag.Number, link: m.link, step: step, try: m.try, raw: t.ack(&request, &response)}
 	r.ledger.mu.Lock()
 	m.ack = ack

@@ -37,22 +37,13 @@ var sizes = []size{
 // leastFragmented is the smallest size that the default probe sends in fragments.
 const leastFragmented = 1600
 
-const sizePrefix = "invite-size-"
-
 // name is that of the step, "invite-size-1472-df".
 func (s size) name() string {
-	name := fmt.Sprintf("%s%d", sizePrefix, s.octets)
+	name := fmt.Sprintf("%s%d", alg.StepSize, s.octets)
 	if s.df == alg.DFSet {
 		name += "-df"
 	}
 	return name
-}
-
-func (s size) trait() string {
-	if s.df == alg.DFSet {
-		return fmt.Sprintf("%d octets, in one packet that no router may fragment", s.octets)
-	}
-	return fmt.Sprintf("%d octets, which may be fragmented", s.octets)
 }
 
 // sizeRounds are the sizes as steps: first what fits into one packet of the usual size and the least that does not, then the same
@@ -61,7 +52,7 @@ func (s size) trait() string {
 func sizeRounds() [][]Step {
 	rounds := make([][]Step, 2)
 	for _, s := range sizes {
-		step := Step{Name: s.name(), Shape: alg.ShapeLocal, Trait: s.trait(), Datagram: alg.Datagram{Octets: s.octets, DF: s.df}}
+		step := Step{Name: s.name(), Shape: alg.ShapeLocal, Trait: traitOf(s.name()), Datagram: alg.Datagram{Octets: s.octets, DF: s.df}}
 		switch {
 		case s.df == alg.DFSet || s.octets == leastFragmented:
 			rounds[0] = append(rounds[0], step)

@@ -54,7 +54,7 @@ func (r *runner) newUserAgent(l *link, s Step, try int) (*userAgent, error) {
 	quietly.Do(func() { sipgosip.SetDefaultLogger(quiet) })
 	var err error
 	if u.ua, err = sipgo.NewUA(
-		sipgo.WithUserAgent("nofixup/"+r.cfg.Version),
+		sipgo.WithUserAgent(alg.Signature(r.cfg.Version, s.Name, l.Path.Control)),
 		sipgo.WithUserAgentTransportLayerOptions(sipgosip.WithTransportLayerLogger(quiet)),
 		sipgo.WithUserAgentTransactionLayerOptions(sipgosip.WithTransactionLayerLogger(quiet),
 			// The answer to a bracket is none of the stack's.
@@ -117,6 +117,13 @@ func (u *userAgent) next(name string) wire.Tag {
 	}
 	u.taken[name], u.names[tag.Number] = true, name
 	return tag
+}
+
+// nameOf is the name of a message that is still to be written.
+func (u *userAgent) nameOf(number uint32) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.names[number]
 }
 
 // sentAs returns the message with a number, once the reflector has it; nil if it does not get there.
@@ -304,7 +311,7 @@ func (u *userAgent) call(ctx context.Context, end *mediaEnd, port uint16) bool {
 	}
 	own := u.link.local()
 	tag := u.next(u.step.Name)
-	t := u.templateOf(u.link, own, tag.Number)
+	t := u.templateOf(u.link, own, tag.Number, u.step)
 	to := sipgosip.Uri{Scheme: "sip", User: tag.String() + wire.Quiet, Host: host(u.link.Inside[1].Addr()), Port: int(u.link.Inside[1].Port())}
 	invite := sipgosip.NewRequest(sipgosip.INVITE, to)
 	invite.SetTransport(t.protocol())
@@ -314,6 +321,7 @@ func (u *userAgent) call(ctx context.Context, end *mediaEnd, port uint16) bool {
 	invite.AppendHeader(from)
 	invite.AppendHeader(&callID)
 	invite.AppendHeader(sipgosip.NewHeader("X-Canary", own.String()))
+	invite.AppendHeader(sipgosip.NewHeader("User-Agent", t.agent))
 	u.describe(invite, end, tag, 1, "")
 
 	contact := sipgosip.ContactHeader{Address: sipgosip.Uri{Scheme: "sip", User: "nofixup", Host: host(own.Addr()), Port: int(own.Port())}}
@@ -384,7 +392,7 @@ func (u *userAgent) ready(ctx context.Context) bool {
 
 // describe gives a request a session description of audio and video.
 func (u *userAgent) describe(req *sipgosip.Request, end *mediaEnd, tag wire.Tag, version int, direction string) {
-	t := u.templateOf(u.link, u.link.local(), tag.Number)
+	t := u.templateOf(u.link, u.link.local(), tag.Number, u.step)
 	lines := []string{t.audio(end.base), t.video(end.base + videoPort)}
 	if direction != "" {
 		lines = append([]string{"a=" + direction}, lines...)
@@ -402,6 +410,9 @@ func (u *userAgent) request(method sipgosip.RequestMethod, dialog *sipgo.DialogC
 	}
 	req := sipgosip.NewRequest(method, *to.Clone())
 	req.AppendHeader(sipgosip.NewHeader("X-Canary", u.link.local().String()+" "+tag.String()))
+	step := u.step
+	step.Name = u.nameOf(tag.Number)
+	req.AppendHeader(sipgosip.NewHeader("User-Agent", u.templateOf(u.link, u.link.local(), tag.Number, step).agent))
 	return req
 }
 

@@ -20,6 +20,9 @@ func (t *text) captureVerdict() {
 	switch {
 	case r.Verdict == alg.OverallInterference:
 		t.headline("INTERFERENCE", red, t.deed(between))
+		for _, c := range r.Triggers { // which the control port of a probe tells
+			t.wrapped(7, "cause", c)
+		}
 		if calls != "" {
 			t.wrapped(7, "calls", calls)
 		}
@@ -47,7 +50,10 @@ func (t *text) heardAll() bool {
 // callsSummary counts calls by their audio.
 func (t *text) callsSummary() string {
 	calls := t.report.Calls
-	if len(calls) == 0 {
+	switch {
+	case len(calls) == 0 && len(t.report.Probes) > 0:
+		return "the capture holds a probe of nofixup and no other call"
+	case len(calls) == 0:
 		return "the capture holds no call"
 	}
 	n := map[string]int{}

@@ -29,6 +29,7 @@ func Text(w io.Writer, r *alg.Report, opts TextOptions) error {
 	t := &text{opts: opts, report: r}
 	t.verdict()
 	t.network()
+	t.probes()
 	t.calls()
 	t.notes()
 	t.paths()
