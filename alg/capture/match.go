@@ -28,8 +28,8 @@ type seen struct {
 	route string // what tells repetitions of one message apart from its like: topmost branch and To tag
 	other *seen  // the same message at the other point
 
-	session *session // of a probe
-	number  uint32   // in it
+	session *probeSession // of a probe
+	number  uint32        // in it
 
 	stray *Message // what stands directly before it in its stream and is no message
 }

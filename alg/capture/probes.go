@@ -26,7 +26,7 @@ type leg struct {
 // probed is one session that both vantage points saw, on its way to become evidence.
 type probed struct {
 	*between
-	session  *session // as the inside saw it
+	session  *probeSession // as the inside saw it
 	inside   map[*Flow]*leg
 	outside  map[*Flow]*leg
 	legs     []*leg
@@ -142,7 +142,7 @@ func (p *probed) leg(f *Flow, id *int) *leg {
 }
 
 // describe is the flow as judging takes it.
-func (l *leg) describe(s *session) alg.Flow {
+func (l *leg) describe(s *probeSession) alg.Flow {
 	client, server := l.inside.Ends[l.inner], l.inside.Ends[1-l.inner]
 	f := alg.Flow{ID: l.id, Probe: s.token.String(), Path: alg.Path{
 		Proto: l.inside.Proto, Transport: l.inside.Transport, Family: family(server.Addr()), Port: server.Port(), Control: s.isControl(l.inside, server),

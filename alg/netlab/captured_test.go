@@ -119,9 +119,9 @@ func TestCapturedProbeElsewhere(t *testing.T) {
 		{"answers dropped", netlab.ALG, func(t *testing.T, lab *netlab.Lab) {
 			filter(t, lab, "ip saddr 203.0.113.10 udp sport 5060 drop")
 		}, false},
-		{"a proxy", netlab.Plain, func(t *testing.T, lab *netlab.Lab) { proxyAt(t, lab.Host("rtr"), `t_relay();`) }, false},
+		{"a proxy", netlab.Plain, func(t *testing.T, lab *netlab.Lab) { proxyAt(t, lab.Host("rtr"), `t_relay();`, false) }, false},
 		{"a proxy that rewrites", netlab.Plain, func(t *testing.T, lab *netlab.Lab) {
-			proxyAt(t, lab.Host("rtr"), `if (src_ip == 10.0.0.9) { fix_nated_contact(); } forward();`)
+			proxyAt(t, lab.Host("rtr"), `if (src_ip == 10.0.0.9) { fix_nated_contact(); } forward();`, false)
 		}, false},
 		{"5 % loss", netlab.Plain, func(t *testing.T, lab *netlab.Lab) {
 			filter(t, lab, "meta l4proto udp numgen random mod 100 < 5 drop")

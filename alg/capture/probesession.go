@@ -19,7 +19,7 @@ const maxSessions = 16
 const maxProbeMessages = 1 << 15
 
 // session is a probe of nofixup as one vantage point saw it: its messages bear the token of a session with a reflector.
-type session struct {
+type probeSession struct {
 	token    wire.Token
 	messages int
 	first    int64
@@ -39,9 +39,9 @@ type signed struct {
 
 // sessions are the probes that a vantage point saw.
 type sessions struct {
-	byToken map[wire.Token]*session
-	order   []*session
-	byCall  map[string]*session // of H.323
+	byToken map[wire.Token]*probeSession
+	order   []*probeSession
+	byCall  map[string]*probeSession // of H.323
 	pdu     h323.PDU
 }
 
@@ -54,7 +54,7 @@ func (l *sessions) list() (list []alg.Probe) {
 }
 
 // add finds the session that a message belongs to, and the number of the message in it; nil if it belongs to none.
-func (l *sessions) add(m *Message) (s *session, number uint32) {
+func (l *sessions) add(m *Message) (s *probeSession, number uint32) {
 	if s, number = l.of(m); s != nil {
 		s.messages++
 	}
@@ -62,7 +62,7 @@ func (l *sessions) add(m *Message) (s *session, number uint32) {
 }
 
 // of is add without counting. It keeps what the message says of itself.
-func (l *sessions) of(m *Message) (s *session, number uint32) {
+func (l *sessions) of(m *Message) (s *probeSession, number uint32) {
 	if len(m.Probes) == 0 {
 		if m.Proto != alg.ProtoSIP && m.Proto != alg.ProtoRAS {
 			s = l.byCall[m.Call]
@@ -113,17 +113,17 @@ func (l *sessions) of(m *Message) (s *session, number uint32) {
 }
 
 // open begins the session of a message; nil if there are too many.
-func (l *sessions) open(m *Message) *session {
+func (l *sessions) open(m *Message) *probeSession {
 	if len(l.order) >= maxSessions {
 		return nil
 	}
-	s := &session{
+	s := &probeSession{
 		token: m.Probes[0].Token, first: m.At,
 		steps: map[uint32]signed{}, flows: map[*Flow]string{}, calls: map[string]bool{},
 		local: map[netip.Addr]bool{}, servers: map[netip.Addr]bool{}, control: map[netip.AddrPort]bool{},
 	}
 	if l.byToken == nil {
-		l.byToken, l.byCall = map[wire.Token]*session{}, map[string]*session{}
+		l.byToken, l.byCall = map[wire.Token]*probeSession{}, map[string]*probeSession{}
 	}
 	l.byToken[s.token] = s
 	l.order = append(l.order, s)
@@ -132,7 +132,7 @@ func (l *sessions) open(m *Message) *session {
 
 // key names a message of a session whatever a gateway made of the rest: by its number, and since an answer bears that of its
 // request, by what it begins with.
-func (s *session) key(number uint32, m *Message) string {
+func (s *probeSession) key(number uint32, m *Message) string {
 	kind := ""
 	if m.Proto == alg.ProtoSIP && bytes.HasPrefix(m.Raw, []byte("SIP/2.0 ")) {
 		kind = string(m.Raw[:min(len(m.Raw), len("SIP/2.0 200"))])
@@ -151,7 +151,7 @@ func ofProbe(b []byte) bool {
 }
 
 // belongs finds the step that a message belongs to which says of none itself: the newest of those whose tags it repeats.
-func (s *session) belongs(m *Message) (step string) {
+func (s *probeSession) belongs(m *Message) (step string) {
 	newest := uint32(0)
 	for _, tag := range m.Probes {
 		if known, ok := s.steps[tag.Number]; ok && tag.Token == s.token && tag.Number >= newest {
@@ -162,10 +162,10 @@ func (s *session) belongs(m *Message) (step string) {
 }
 
 // played reports whether a message belongs to a call with media: of the other calls of a probe nobody expects any.
-func (s *session) played(m *Message) bool { return s.calls[m.Call] }
+func (s *probeSession) played(m *Message) bool { return s.calls[m.Call] }
 
 // inner finds the end of a flow that is the client's.
-func (s *session) inner(f *Flow) int {
+func (s *probeSession) inner(f *Flow) int {
 	if s.local[f.Ends[1].Addr()] && !s.local[f.Ends[0].Addr()] {
 		return 1
 	}
@@ -173,11 +173,11 @@ func (s *session) inner(f *Flow) int {
 }
 
 // serves reports whether an address is the reflector's.
-func (s *session) serves(addr netip.Addr) bool { return s.servers[addr] }
+func (s *probeSession) serves(addr netip.Addr) bool { return s.servers[addr] }
 
 // isControl reports whether a port of the reflector is the one that no gateway knows. Where no message says so, it is the one
 // that is not registered for what is spoken there.
-func (s *session) isControl(f *Flow, server netip.AddrPort) bool {
+func (s *probeSession) isControl(f *Flow, server netip.AddrPort) bool {
 	if control, ok := s.control[server]; ok {
 		return control
 	}
