@@ -366,9 +366,12 @@ func (k *call) observed() alg.Observed {
 		w := &o.Ways[i]
 		w.Expected = k.agreed[i] >= minAgreed && !k.fax
 		w.Far = k.ends[1-i].Addr()
+		flow := 0
 		for _, a := range k.media {
 			if a.end == i {
-				w.Announced, w.Path, w.Frames, w.Natted = a.Addr, a.Path, a.frames, a.natted
+				w.Hops = w.Hops || flow != 0 && flow != a.Flow
+				flow = a.Flow
+				w.Announced, w.Path, w.Frames, w.Natted, w.Origin = a.Addr, a.Path, a.frames, a.natted, a.Origin
 			}
 		}
 	}

@@ -56,7 +56,12 @@ func some[T any](s []T) []T {
 // one reports what one vantage point shows.
 func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	calls := Calls{Max: cfg.MaxCalls}
-	c, err := Read(ctx, cfg.Files, Options{Limits: cfg.Limits, Message: calls.Add, Progress: cfg.Progress, Stdin: cfg.Stdin})
+	var signalling Signalling
+	take := func(m *Message) {
+		calls.Add(m)
+		signalling.Add(m)
+	}
+	c, err := Read(ctx, cfg.Files, Options{Limits: cfg.Limits, Message: take, Progress: cfg.Progress, Stdin: cfg.Stdin})
 	if err != nil {
 		return nil, err
 	}
@@ -64,22 +69,28 @@ func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	var list []alg.Call
 	var paths []alg.Path
 	observed := calls.Observed(c)
+	signalling.Answerers(observed)
 	for i := range observed {
 		list = append(list, j.AddCall(&observed[i]))
 		if p := observed[i].Path; !slices.Contains(paths, p) {
 			paths = append(paths, p)
 		}
 	}
+	signalling.Judge(&j)
+	signalling.Signs(&j, c)
 	r := j.Report()
 	r.Calls, r.Streams = list, c.StreamsAt("")
 	for _, p := range paths {
 		r.Paths = append(r.Paths, alg.PathResult{Path: p, Outbound: alg.Untested, Inbound: alg.Untested, Reason: "one capture shows messages on one side alone"})
 	}
 	r.Started = time.Unix(0, c.First).UTC()
-	r.Evidence.Complete = c.Complete() && calls.Left == 0
+	r.Evidence.Complete = c.Complete() && calls.Left == 0 && signalling.Left == 0
 	r.Network.Notes = append(r.Network.Notes, c.notes("")...)
 	if calls.Left > 0 {
 		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("calls beyond the first %d were not followed", len(calls.order)))
+	}
+	if signalling.Left > 0 {
+		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("%d requests without an answer and signs of a gateway found no room", signalling.Left))
 	}
 	return r, nil
 }
