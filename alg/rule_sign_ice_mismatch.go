@@ -13,7 +13,7 @@ var signIceMismatch = Rule{
 	Summary:  "the address for media is none of the candidates of ICE",
 	Symptom:  "ICE is given up (\"ice-mismatch\"): audio goes by the rewritten address or not at all.",
 	Advice:   proveIt,
-	Source:   "RFC 8839 4.2.1.2, 4.3.2",
+	Source:   "RFC 8839 4.2.5, 5.3",
 	Benign:   true,
 }
 
@@ -31,7 +31,7 @@ func (d *described) iceMismatches(h *Heard) (list []Sign) {
 		}
 		p, ok := d.address(i)
 		to := netip.AddrPortFrom(p.addr, uint16(m.port))
-		// Port 9 and the unspecified address: candidates come later (RFC 8840 4.1.1).
+		// Port 9 and the unspecified address: candidates come later (RFC 8840).
 		if !ok || len(m.candidates) == 0 || m.unknown || m.port == 0 || m.port == 9 || p.addr.IsUnspecified() || slices.Contains(m.candidates, to) {
 			continue
 		}

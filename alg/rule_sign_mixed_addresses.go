@@ -60,12 +60,12 @@ func (h *Heard) mixed(d described) (Sign, bool) {
 	if len(private) == 0 || len(public) == 0 {
 		return Sign{}, false
 	}
-	s := Sign{Rule: &signMixedAddresses, Confidence: Low, Otherwise: learns, Own: own, Field: private[0].path, Sent: private[0].text, Got: public[0].text}
+	s := Sign{Rule: &signMixedAddresses, Confidence: Low, Otherwise: learns, Own: own, Field: private[0].path, Sent: public[0].text, Got: private[0].text}
 	if p, q, ok := d.torn(h); ok {
-		s.Field, s.Sent, s.Got = p.path, p.text, q.text
+		s.Field, s.Sent, s.Got = p.path, q.text, p.text
 		s.Confidence, s.Otherwise = Medium, "a relay for one kind of media alone"
 	} else if via.addr == own && contact.addr.IsValid() && Private(contact.addr) {
-		s.Field, s.Sent, s.Got = contact.path, contact.text, via.text
+		s.Field, s.Sent, s.Got = contact.path, via.text, contact.text
 		s.Confidence, s.Otherwise = Medium, "a client that learns its address from answers and writes it into Via alone"
 	}
 	if !direct {

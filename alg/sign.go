@@ -82,7 +82,7 @@ func (j *Judge) AddSign(s *Sign) {
 	j.ready()
 	f, fresh := (&caseJudge{Judge: j}).finding(s.Rule, s.Path, s.Direction, s.Message, s.Field)
 	if fresh || s.Confidence.rank() > f.Confidence.rank() {
-		f.Kind, f.Call, f.Sent, f.Got, f.Confidence, f.Otherwise = ChangeAltered, s.Call, s.Sent, s.Got, s.Confidence, s.Otherwise
+		f.Call, f.Sent, f.Got, f.Confidence, f.Otherwise = s.Call, s.Sent, s.Got, s.Confidence, s.Otherwise
 		f.Summary = s.Rule.Summary + ": " + s.Evidence
 		f.Severity = s.Rule.Severity
 		if s.Confidence == Low {
