@@ -303,3 +303,164 @@ func TestMediaElsewhere(t *testing.T) {
 		})
 	}
 }
+
+// hop is a message as a proxy hands it on: with its own Via on top, and in Record-Route.
+func hop(m []byte, own netip.AddrPort) []byte {
+	head, rest, _ := strings.Cut(string(m), "\r\n")
+	more := "\r\nVia: SIP/2.0/UDP " + own.String() + ";branch=z9hG4bKproxy"
+	return []byte(head + more + "\r\nRecord-Route: <sip:" + own.String() + ";lr>\r\n" + rest)
+}
+
+// What others do to messages is no gateway's doing, and nobody's fault.
+func TestNoSigns(t *testing.T) {
+	stun := func(s *scene, at int64, client, mapped netip.AddrPort) {
+		ip, port := mapped.Addr().As4(), mapped.Port()^0x2112
+		id := []byte("transaction!")
+		head := func(kind, n byte) []byte { return slices.Concat([]byte{1 &^ (1 - kind), 1, 0, n, 0x21, 0x12, 0xa4, 0x42}, id) }
+		server := netip.MustParseAddrPort("203.0.113.9:3478")
+		request := head(0, 0)
+		s.send(at, client, server, request)
+		s.send(at+10, server, client, slices.Concat(head(1, 12), []byte{0, 0x20, 0, 8, 0, 1, byte(port >> 8), byte(port), ip[0] ^ 0x21, ip[1] ^ 0x12, ip[2] ^ 0xa4, ip[3] ^ 0x42}))
+	}
+	private := func(m []byte) []byte { return answer(m, nat, alice) }
+	for _, tc := range []struct {
+		name string
+		make func(s *scene)
+	}{
+		{"a proxy hop", func(s *scene) {
+			m := says(invite, "c1", "1 INVITE", phone, body(phoneMedia))
+			s.send(0, phone, proxy, m)
+			s.send(5, proxy, bob, hop(m, proxy))
+			a := answer(says(ok200, "c1", "1 INVITE", phone, body(bobMedia)), phone, bob)
+			s.send(200, bob, proxy, hop(a, proxy))
+			s.send(205, proxy, phone, a)
+			s.send(220, phone, proxy, says("ACK sip:b@example.net SIP/2.0", "c1", "1 ACK", phone, ""))
+			s.talk(250, phoneMedia, bobMedia, 1, 480)
+			s.talk(260, bobMedia, phoneMedia, 2, 480)
+		}},
+		{"a proxy with a relay, for a phone behind a NAT", func(s *scene) {
+			relay := netip.MustParseAddrPort("203.0.113.5:7000")
+			m := says(invite, "c1", "1 INVITE", alice, body(aliceMedia))
+			s.send(0, nat, proxy, m)
+			relayed := strings.Replace(body(aliceMedia), "c=IN IP4 192.168.1.10", "c=IN IP4 203.0.113.5", 1)
+			s.send(5, proxy, bob, hop(says(invite, "c1", "1 INVITE", alice, relayed), proxy))
+			a := answer(says(ok200, "c1", "1 INVITE", alice, body(relay)), alice, bob)
+			s.send(205, proxy, nat, a)
+			s.talk(250, natMedia, relay, 1, 480)
+			s.talk(260, relay, natMedia, 2, 480)
+		}},
+		{"an SBC: Call-IDs and addresses of its own", func(s *scene) {
+			relay := netip.MustParseAddrPort("203.0.113.5:7000")
+			s.send(0, nat, proxy, says(invite, "c1", "1 INVITE", alice, body(aliceMedia)))
+			s.send(5, proxy, bob, says(invite, "c2", "1 INVITE", proxy, body(relay)))
+			s.send(200, bob, proxy, answer(says(ok200, "c2", "1 INVITE", proxy, body(bobMedia)), proxy, bob))
+			s.send(205, proxy, nat, answer(says(ok200, "c1", "1 INVITE", alice, body(relay)), alice, proxy))
+			s.talk(250, natMedia, relay, 1, 480)
+			s.talk(260, relay, natMedia, 2, 480)
+		}},
+		{"a B2BUA that moves the media", func(s *scene) {
+			s.up(phone, bob, phone, phoneMedia, bobMedia)
+			direct := netip.MustParseAddrPort("192.0.2.77:9000")
+			s.send(5000, bob, phone, says("from callee INVITE sip:a@example.net SIP/2.0", "c1", "7 INVITE", bob, body(direct)))
+			s.send(5100, phone, bob, answer(says("from callee SIP/2.0 200 OK", "c1", "7 INVITE", bob, body(phoneMedia)), bob, phone))
+			s.send(5120, bob, phone, says("from callee ACK sip:a@example.net SIP/2.0", "c1", "7 ACK", bob, ""))
+		}},
+		{"STUN, and a second medium left private", func(s *scene) {
+			stun(s, 0, nat, nat)
+			s.send(100, nat, bob, says(invite, "c1", "1 INVITE", nat, body(natMedia, "m=video 4002 RTP/AVP 34", "c=IN IP4 192.168.1.10")))
+		}},
+		{"comedia: a Contact that is private, and received=", func(s *scene) {
+			m := private(says(invite, "c1", "1 INVITE", nat, body(aliceMedia)))
+			s.send(0, nat, bob, []byte(strings.ReplaceAll(string(m), nat.String()+";", alice.String()+";rport;")))
+			a := strings.ReplaceAll(string(answer(says(ok200, "c1", "1 INVITE", nat, body(bobMedia)), nat, bob)), nat.String()+";", alice.String()+";rport=40060;received=198.51.100.2;")
+			s.send(200, bob, nat, []byte(a))
+			s.talk(250, natMedia, bobMedia, 1, 480)
+			s.talk(350, bobMedia, natMedia, 2, 470)
+		}},
+		{"captured twice", func(s *scene) {
+			s.registered(0, alice, alice, 1, 3600)
+			for _, x := range slices.Clone(s.shots) {
+				s.shots = append(s.shots, shot{at: x.at + 5000, data: x.data})
+			}
+		}},
+		{"a registration through a proxy", func(s *scene) {
+			for i, at := range []int64{0, 600000} {
+				s.send(at, proxy, bob, hop(register("", i+1, alice), proxy))
+				s.send(at+9, bob, proxy, hop(register("200 OK", i+1, alice), proxy))
+			}
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &scene{t: t}
+			tc.make(s)
+			for _, f := range s.report().Findings {
+				if f.Severity != alg.Info || f.Confidence != "" && f.Confidence != alg.Low {
+					t.Errorf("%+v", f)
+				}
+			}
+		})
+	}
+}
+
+// Signs that one capture shows of a gateway that translates to one side alone.
+func TestSignsOfOneSide(t *testing.T) {
+	s := &scene{t: t}
+	// Answers of a server behind a gateway: received= is mapped back, which other answers show to be translated.
+	for i, received := range []string{"198.51.100.2", "192.168.1.10"} {
+		via := fmt.Sprintf(";rport=5060;received=%s;", received)
+		a := strings.Replace(string(register("200 OK", i+1, alice)), ";", via, 1)
+		s.send(int64(i)*100, alice, proxy, register("", i+1, alice))
+		s.send(int64(i)*100+10, proxy, alice, []byte(a))
+	}
+	// An answer whose Via is not the request's, at another port than the request came from.
+	odd := netip.MustParseAddrPort("192.168.1.10:40000")
+	q := strings.Replace(string(says("OPTIONS sip:b@example.net SIP/2.0", "c1", "1 OPTIONS", alice, "")), ";branch", ";rport;branch", 1)
+	s.send(1000, odd, proxy, []byte(q))
+	s.send(1010, proxy, alice, []byte(strings.NewReplacer("OPTIONS sip:b@example.net SIP/2.0", ok200, ";rport;", ";rport=40060;", "UDP 192.168.1.10:5060", "UDP 198.51.100.2:40060").Replace(q)))
+	// The same INVITE with other octets.
+	m := says(invite, "c3", "1 INVITE", nat, body(natMedia))
+	s.send(2000, nat, bob, m)
+	s.send(2500, nat, bob, []byte(strings.ReplaceAll(string(m), "IN IP4 198.51.100.2", "IN IP4 192.168.1.10")))
+	r := s.report()
+	want := map[string]alg.Confidence{
+		"sign-received-mapped via[0].received": alg.High, "sign-answer-altered via[0].sent-by": alg.High, "sign-answer-redirected socket": alg.High,
+		"sign-repetition-altered sdp.c.address": alg.Medium, "sign-repetition-altered sdp.o.address": alg.Medium, "sign-mixed-addresses sdp.o.address": alg.Low,
+	}
+	for _, f := range r.Findings {
+		k := f.ID + " " + f.Field
+		if c, ok := want[k]; !ok || c != f.Confidence || len(f.Frames) == 0 {
+			t.Errorf("%+v", f)
+		}
+		delete(want, k)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %v", want)
+	}
+	if r.Verdict != alg.OverallInconclusive || r.Fault() {
+		t.Errorf("%s: a sign proves nothing", r.Verdict)
+	}
+}
+
+// What is kept of requests is bounded, and what is left out is counted.
+func TestSignallingBounds(t *testing.T) {
+	var g Signalling
+	f := &Flow{ID: 1, Proto: alg.ProtoSIP, Transport: "udp", Ends: [2]netip.AddrPort{alice, proxy}}
+	const n = 3 * maxUnsettled
+	for i := range n {
+		raw := strings.NewReplacer("reg@", fmt.Sprintf("%d@", i), "z9hG4bK", fmt.Sprintf("z9hG4bK%d", i), "sip:a@", fmt.Sprintf("sip:%d@", i)).Replace(string(register("", 1, alice)))
+		m := &Message{ID: i + 1, Flow: f, Proto: alg.ProtoSIP, Call: fmt.Sprint(i), Src: alice, Dst: proxy, At: start + int64(i)*ms, Raw: []byte(raw), Frames: []int{i}}
+		g.Add(m)
+		if i%2 == 0 {
+			ok := strings.Replace(raw, "REGISTER sip:example.net SIP/2.0", "SIP/2.0 200 OK", 1)
+			g.Add(&Message{ID: n + i, Flow: f, Proto: alg.ProtoSIP, Call: fmt.Sprint(i), Src: proxy, Dst: alice, At: start + int64(i)*ms, Raw: []byte(ok), Frames: []int{i}})
+		}
+	}
+	if len(g.waiting) > maxRequests+1 || len(g.queue) != len(g.waiting) || len(g.open) > maxUnsettled || len(g.clients.queue) > 2*maxDialogs || len(g.clients.known) != len(g.clients.queue) {
+		t.Errorf("%d wait, %d open, %d clients", len(g.waiting), len(g.open), len(g.clients.queue))
+	}
+	var j alg.Judge
+	g.Judge(&j)
+	if want := n/2 - maxUnsettled/2; g.Left != want || g.octets != 0 || len(j.Report().Findings) != 0 {
+		t.Errorf("%d left out, want %d; %d octets kept; %v", g.Left, want, g.octets, ids(j.Report()))
+	}
+}
