@@ -83,9 +83,9 @@ type request struct {
 	kept        int
 }
 
-// Add takes the next message.
+// Add takes the next message. What nofixup sends itself, with odd addresses and to nobody at times, is none of anybody's.
 func (g *Signalling) Add(m *Message) {
-	if m.Proto != alg.ProtoSIP || m.Copy != 0 || m.Stray {
+	if m.Proto != alg.ProtoSIP || m.Copy != 0 || m.Stray || len(m.Probes) > 0 {
 		return
 	}
 	if !g.ready {
