@@ -60,7 +60,6 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		octets := 0
 		last := 0
-		var signalling Signalling
 		c, err := Read(context.Background(), []string{"-"}, Options{
 			Stdin:  bytes.NewReader(file),
 			Limits: Limits{Flows: 16, Streams: 16, Buffered: 4096},
@@ -70,7 +69,6 @@ func FuzzRead(f *testing.F) {
 					t.Fatalf("%+v", m)
 				}
 				last = m.ID
-				signalling.Add(m)
 			},
 			RTP: func(s *media.Stream, _ int64, b []byte) {
 				if s == nil || len(b) < 12 {

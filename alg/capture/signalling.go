@@ -131,8 +131,8 @@ func directionOf(m *Message) alg.Direction {
 	return alg.Inbound
 }
 
-// cut copies as much of a field as is kept of it.
-func cut(b []byte) []byte { return bytes.Clone(b[:min(len(b), maxNames)]) }
+// clip copies as much of a field as is kept of it.
+func clip(b []byte) []byte { return bytes.Clone(b[:min(len(b), maxNames)]) }
 
 // bounded cuts what is kept of a name.
 func bounded(s string) string {
@@ -318,12 +318,12 @@ func (g *Signalling) sign(s alg.Sign) {
 	case was == nil && len(g.order) >= maxSigns:
 		g.Left++
 	case was == nil:
-		s.Sent, s.Got = cut(s.Sent), cut(s.Got)
+		s.Sent, s.Got = clip(s.Sent), clip(s.Got)
 		g.signs[k] = &s
 		g.order = append(g.order, &s)
 	case s.Surer(was):
 		s.Count += was.Count
-		s.Sent, s.Got = cut(s.Sent), cut(s.Got)
+		s.Sent, s.Got = clip(s.Sent), clip(s.Got)
 		*was = s
 	default:
 		was.Count++

@@ -316,7 +316,9 @@ func TestNoSigns(t *testing.T) {
 	stun := func(s *scene, at int64, client, mapped netip.AddrPort) {
 		ip, port := mapped.Addr().As4(), mapped.Port()^0x2112
 		id := []byte("transaction!")
-		head := func(kind, n byte) []byte { return slices.Concat([]byte{1 &^ (1 - kind), 1, 0, n, 0x21, 0x12, 0xa4, 0x42}, id) }
+		head := func(kind, n byte) []byte {
+			return slices.Concat([]byte{1 &^ (1 - kind), 1, 0, n, 0x21, 0x12, 0xa4, 0x42}, id)
+		}
 		server := netip.MustParseAddrPort("203.0.113.9:3478")
 		request := head(0, 0)
 		s.send(at, client, server, request)
