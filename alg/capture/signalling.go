@@ -98,7 +98,7 @@ func (g *Signalling) Add(m *Message) {
 		return
 	}
 	g.expire(m.At)
-	h := heard(m, s)
+	h := asHeard(m, s)
 	if m.Missing == 0 {
 		for _, sign := range h.Signs() {
 			g.sign(sign)
@@ -115,8 +115,8 @@ func (g *Signalling) Add(m *Message) {
 	g.dialogs.add(g.hash(s.Value(sip.HeaderCallID, 0)), m, s, g)
 }
 
-// heard is a message as judging takes it.
-func heard(m *Message, s *sip.Message) *alg.Heard {
+// asHeard is a message as judging takes it.
+func asHeard(m *Message, s *sip.Message) *alg.Heard {
 	return &alg.Heard{
 		Path: m.Flow.Path(), Direction: directionOf(m), Src: m.Src, Dst: m.Dst, Call: bounded(m.Call), Frames: m.Frames[:min(len(m.Frames), 8)], Message: s,
 	}
@@ -207,7 +207,7 @@ func (g *Signalling) request(m *Message, s *sip.Message, h *alg.Heard) {
 	} else {
 		if r.Missing == 0 && m.Missing == 0 && r.Src == m.Src {
 			g.old.Parse(r.Raw)
-			for _, sign := range h.RepetitionSigns(heard(r.Message, &g.old)) {
+			for _, sign := range h.RepetitionSigns(asHeard(r.Message, &g.old)) {
 				g.sign(sign)
 			}
 		}
@@ -257,7 +257,7 @@ func (g *Signalling) answer(m *Message, s *sip.Message, h *alg.Heard) {
 	}
 	if m.Missing == 0 && r.Missing == 0 {
 		g.old.Parse(r.Raw)
-		request := heard(r.Message, &g.old)
+		request := asHeard(r.Message, &g.old)
 		for _, sign := range h.AnswerSigns(request) {
 			g.sign(sign)
 		}
