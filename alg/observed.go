@@ -36,7 +36,7 @@ type Way struct {
 	Went      netip.AddrPort // where most of it went to
 	Source    netip.AddrPort // where it came from, as seen farthest from its sender
 	Origin    netip.Addr     // of the description that announced it (o=), invalid if it is a name
-	Hops      bool           // it was announced on several hops, by proxies in between
+	Hosts     []netip.Addr   // all that the receiver announced for media in the course of the call, on this hop and on others
 	Written   netip.AddrPort // Announced as the receiver wrote it, where another vantage point saw that; else invalid
 	Refused   time.Duration  // from the first ICMP error that says that nobody is there to the last, while the call was up
 	Errors    int            // how many of them
@@ -223,15 +223,15 @@ func (w *Way) half(other *Way) bool {
 // origin of the description (o=) is still private. A client that knows its public address writes it there as well, or its media
 // comes from the port that it names.
 func (w *Way) halfSeen(other *Way) bool {
-	return !w.Written.IsValid() && !w.Hops && Private(w.Origin) && !Private(w.Announced.Addr()) && other.Source.Addr() == w.Announced.Addr() &&
+	return !w.Written.IsValid() && len(w.Hosts) == 1 && Private(w.Origin) && !Private(w.Announced.Addr()) && other.Source.Addr() == w.Announced.Addr() &&
 		other.Source.Port() != w.Announced.Port()
 }
 
 // elsewhere reports that an end sends its media from another address than it announced, while the other end goes by the
 // announced one or sends nothing that passes here.
 func (w *Way) elsewhere(other *Way) bool {
-	return !w.Hops && w.Announced.IsValid() && other.Source.IsValid() && !Private(w.Announced.Addr()) && !Private(other.Source.Addr()) &&
-		other.Source.Addr() != w.Announced.Addr() && (w.Packets == 0 || w.Went == w.Announced)
+	return w.Announced.IsValid() && other.Source.IsValid() && !Private(w.Announced.Addr()) && !Private(other.Source.Addr()) &&
+		other.Source.Addr() != w.Announced.Addr() && !slices.Contains(w.Hosts, other.Source.Addr()) && (w.Packets == 0 || w.Went == w.Announced)
 }
 
 // ended reports media that stopped while the other end went on.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -366,11 +367,9 @@ func (k *call) observed() alg.Observed {
 		w := &o.Ways[i]
 		w.Expected = k.agreed[i] >= minAgreed && !k.fax
 		w.Far = k.ends[1-i].Addr()
-		flow := 0
 		for _, a := range k.media {
 			if a.end == i {
-				w.Hops = w.Hops || flow != 0 && flow != a.Flow
-				flow = a.Flow
+				w.Hosts = appendNew(w.Hosts, a.Addr.Addr())
 				w.Announced, w.Path, w.Frames, w.Natted, w.Origin = a.Addr, a.Path, a.frames, a.natted, a.Origin
 			}
 		}
@@ -379,6 +378,13 @@ func (k *call) observed() alg.Observed {
 		o.Unacked = &alg.Unacked{Count: k.oks, Span: time.Duration(k.okLast - k.okFirst), Seen: k.ackSeen}
 	}
 	return o
+}
+
+func appendNew(list []netip.Addr, a netip.Addr) []netip.Addr {
+	if slices.Contains(list, a) {
+		return list
+	}
+	return append(list, a)
 }
 
 // stream adds a stream to the way that it goes.
