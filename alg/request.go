@@ -83,8 +83,12 @@ func (j *Judge) AddRequest(r *Request) {
 	}
 }
 
-// matters leaves out what is sent to find out whether somebody is there: it may well be nobody.
+// matters leaves out what is sent to find out whether somebody is there: it may well be nobody. Strangers who look for servers
+// send a call or a REGISTER for that as well, and do so once.
 func (r *Request) matters() bool {
+	if r.Count == 1 && !r.InDialog && !Private(r.Src.Addr()) {
+		return false
+	}
 	switch r.Method {
 	case "INVITE", "REGISTER", "BYE", "UPDATE", "PRACK", "REFER":
 		return true
@@ -92,10 +96,10 @@ func (r *Request) matters() bool {
 	return r.InDialog
 }
 
-// lostInPieces reports that it is its size for which the request gets no answer.
+// lostInPieces reports that it is its size for which the request gets no answer. That the first fragment alone passes says less: a
+// capture that is filtered by port has no other.
 func (r *Request) lostInPieces() bool {
-	large := r.Pieces > 1 || r.Partial > 0
-	return r.TooLarge > 0 || r.Count >= minRepeats-1 && (r.Partial == r.Count || large && r.Smaller)
+	return r.TooLarge > 0 || r.Count >= minRepeats-1 && (r.Pieces > 1 || r.Partial > 0) && r.Smaller
 }
 
 // astray reports that it went to the address in a Contact, and that this is none of the other party's, or a private one.

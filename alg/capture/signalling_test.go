@@ -172,7 +172,13 @@ func TestRequests(t *testing.T) {
 				s.pieces(1000+at, phone, proxy, long("1 INVITE", phone))
 			}
 		}},
+		{name: "of a large INVITE the first fragments alone, by a filter", make: func(s *scene) {
+			for _, at := range retries {
+				s.pieces(1000+at, phone, proxy, long("1 INVITE", phone), 0)
+			}
+		}},
 		{name: "of a large INVITE the first fragments alone", want: []string{"large-message-lost"}, says: "of which the first fragment alone passes here", make: func(s *scene) {
+			s.registered(0, phone, phone, 1, 3600)
 			for _, at := range retries {
 				s.pieces(1000+at, phone, proxy, long("1 INVITE", phone), 0)
 			}
@@ -188,6 +194,18 @@ func TestRequests(t *testing.T) {
 			s.quoting(10, proxy.Addr(), phone, proxy, 3, 4, m)
 		}},
 		{name: "an INVITE that is refused", want: []string{"signalling-refused"}, says: "203.0.113.5 says so of 203.0.113.5:5060, in one ICMP error", make: func(s *scene) {
+			m := says(invite, "c1", "1 INVITE", phone, body(phoneMedia))
+			for _, at := range retries[:2] {
+				s.send(at, phone, proxy, m)
+			}
+			s.quoting(510, proxy.Addr(), phone, proxy, 3, 3, m)
+		}},
+		{name: "an INVITE of a client that gives up at once", want: []string{"signalling-refused"}, make: func(s *scene) {
+			m := says(invite, "c1", "1 INVITE", alice, body(aliceMedia))
+			s.send(0, alice, proxy, m)
+			s.quoting(10, proxy.Addr(), alice, proxy, 3, 3, m)
+		}},
+		{name: "a stranger who looks for servers", make: func(s *scene) {
 			m := says(invite, "c1", "1 INVITE", phone, body(phoneMedia))
 			s.send(0, phone, proxy, m)
 			s.quoting(10, proxy.Addr(), phone, proxy, 3, 3, m)
