@@ -50,6 +50,15 @@ func (h *Heard) contentLength(d described) (Sign, bool) {
 	return s, true
 }
 
+// LeftOver is the sign that octets of a stream stand between two messages and belong to none.
+func LeftOver(path Path, d Direction, octets []byte, frames []int) Sign {
+	return Sign{
+		Rule: &signContentLength, Field: "raw", Got: bytes.Clone(short(octets)), Confidence: Low, Otherwise: "a sender that counts wrong",
+		Evidence: fmt.Sprintf("%d octets behind a message belong to none", len(octets)),
+		Path:     path, Direction: d, Message: "octets", Frames: frames, Count: 1,
+	}
+}
+
 // grown finds a private address in the headers that the sender's public one took the place of in the body, by the octets that
 // the body has more, or fewer.
 func (h *Heard) grown(body []byte, more int) (netip.Addr, bool) {

@@ -38,6 +38,7 @@ type Signalling struct {
 	signs    map[signKey]*alg.Sign
 	order    []*alg.Sign
 	natted   map[netip.Addr]bool
+	probed   map[int]bool // flows with messages of nofixup
 	dialogs  dialogs
 	clients  clients
 	faxes    []*request
@@ -85,12 +86,25 @@ type request struct {
 
 // Add takes the next message. What nofixup sends itself, with odd addresses and to nobody at times, is none of anybody's.
 func (g *Signalling) Add(m *Message) {
-	if m.Proto != alg.ProtoSIP || m.Copy != 0 || m.Stray || len(m.Probes) > 0 {
+	if m.Proto != alg.ProtoSIP || m.Copy != 0 {
 		return
 	}
 	if !g.ready {
 		g.seed, g.ready = maphash.MakeSeed(), true
 		g.waiting, g.signs, g.short, g.natted = map[requestKey]*request{}, map[signKey]*alg.Sign{}, map[shortKey]bool{}, map[netip.Addr]bool{}
+		g.probed = map[int]bool{}
+	}
+	if len(m.Probes) > 0 {
+		if len(g.probed) < maxRequests {
+			g.probed[m.Flow.ID] = true
+		}
+		return
+	}
+	if m.Stray {
+		if !g.probed[m.Flow.ID] {
+			g.sign(alg.LeftOver(m.Flow.Path(), directionOf(m), m.Raw, m.Frames))
+		}
+		return
 	}
 	s := &g.msg
 	s.Parse(m.Raw)

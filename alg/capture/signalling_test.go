@@ -484,3 +484,18 @@ func TestSignallingBounds(t *testing.T) {
 		t.Errorf("%d left out, want %d; %d octets kept; %v", g.Left, want, g.octets, ids(j.Report()))
 	}
 }
+
+// On a stream a Content-Length that is too small leaves octets over.
+func TestSignLeftOver(t *testing.T) {
+	k := talkOf(2, "x")
+	for more, want := range map[string]int{"": 0, "a=x\r\n": 1} {
+		s := &scene{t: t, shots: timed(
+			tcpFrame(t, alice, bob, 0, 0, "S", nil),
+			tcpFrame(t, alice, bob, 1, 1, "A", slices.Concat(k.messages[0], []byte(more), k.messages[1])),
+		)}
+		r := s.report()
+		if signs(r) != want || want > 0 && (r.Findings[0].ID != "sign-content-length" || r.Findings[0].Confidence != alg.Low || string(r.Findings[0].Got) != more) {
+			t.Errorf("%q: %+v", more, r.Findings)
+		}
+	}
+}
