@@ -39,6 +39,8 @@ type Way struct {
 	Quiet     time.Duration  // for how long after Last it was still agreed on and the other way audio went on
 	Went      netip.AddrPort // where most of it went to
 	Source    netip.AddrPort // where it came from, as seen farthest from its sender
+	Origin    netip.Addr     // of the description that announced it (o=), invalid if it is a name
+	Hosts     []netip.Addr   // all that the receiver announced for media in the course of the call, on this hop and on others
 	Written   netip.AddrPort // Announced as the receiver wrote it, where another vantage point saw that; else invalid
 	Refused   time.Duration  // from the first ICMP error that says that nobody is there to the last, while the call was up
 	Errors    int            // how many of them
@@ -51,6 +53,17 @@ type Unacked struct {
 	Count int
 	Span  time.Duration // from the first to the last
 	Seen  bool          // an ACK passed here all the same
+
+	Went    netip.AddrPort // where the ACK went, invalid if none passed
+	Contact netip.AddrPort // that the answer names, invalid if it is a name, or if there are proxies that stay on the way
+	Signals netip.AddrPort // where the answer came from
+	Size    int            // octets of the answer
+	Pieces  int            // fragments that it came in, 0 if it came in one packet
+}
+
+// astray reports that the ACK goes to a Contact that is not where the answer came from, or would have to.
+func (u *Unacked) astray() bool {
+	return u.Contact.IsValid() && u.Contact != u.Signals && (u.Went == u.Contact || !u.Went.IsValid() && Private(u.Contact.Addr()) && !Private(u.Signals.Addr()))
 }
 
 // AudioUnknown is the Audio of a call of whose media nothing passed where the capture was taken: it may have gone another way.
@@ -213,6 +226,12 @@ func (j *Judge) deaf(o *Observed, towards int, rule *Rule, left string) string {
 	case w.privately():
 		evidence := fmt.Sprintf("%s, to a far end at %s", w.Announced, w.Far)
 		f.Cause = j.callFinding(&mediaAddressPrivate, o, o.path(), d, evidence).ID
+	case w.halfSeen(other):
+		evidence := fmt.Sprintf("%s is announced by an end that calls itself %s, while its media comes from %s", w.Announced, w.Origin, other.Source)
+		f.Cause = j.callFinding(&sdpPortUntouched, o, o.path(), d, evidence).ID
+	case w.elsewhere(other):
+		evidence := fmt.Sprintf("%s is announced, and the media of that end comes from %s", w.Announced, other.Source)
+		f.Cause = j.callFinding(&mediaSentAstray, o, o.path(), d, evidence).ID
 	case w.refused():
 		evidence := fmt.Sprintf("%s says so of %s, in %d ICMP errors", w.By, w.Went, w.Errors)
 		f.Cause = j.callFinding(&mediaRefused, o, o.path(), d, evidence).ID
@@ -231,6 +250,21 @@ func (w *Way) privately() bool {
 func (w *Way) half(other *Way) bool {
 	return w.Written.IsValid() && w.Written.Addr() != w.Announced.Addr() && w.Written.Port() == w.Announced.Port() &&
 		other.Source.Addr() == w.Announced.Addr() && other.Source.Port() != w.Announced.Port()
+}
+
+// halfSeen is half as one vantage point outside sees it: the address is the one that media comes from, the port is not, and the
+// origin of the description (o=) is still private. A client that knows its public address writes it there as well, or its media
+// comes from the port that it names.
+func (w *Way) halfSeen(other *Way) bool {
+	return !w.Written.IsValid() && len(w.Hosts) == 1 && Private(w.Origin) && !Private(w.Announced.Addr()) && other.Source.Addr() == w.Announced.Addr() &&
+		other.Source.Port() != w.Announced.Port()
+}
+
+// elsewhere reports that an end sends its media from another address than it announced, while the other end goes by the
+// announced one or sends nothing that passes here.
+func (w *Way) elsewhere(other *Way) bool {
+	return w.Announced.IsValid() && other.Source.IsValid() && !Private(w.Announced.Addr()) && !Private(other.Source.Addr()) &&
+		other.Source.Addr() != w.Announced.Addr() && !slices.Contains(w.Hosts, other.Source.Addr()) && (w.Packets == 0 || w.Went == w.Announced)
 }
 
 // ended reports media that stopped while the other end went on.
@@ -255,6 +289,9 @@ func (j *Judge) latched(o *Observed) (id string) {
 		case w.Went == w.Announced && own.Source.Addr() == w.Announced.Addr() && own.Source.Port() != w.Announced.Port():
 			evidence := fmt.Sprintf("%s listens at %s and sends from %s", w.Announced.Addr(), w.Announced, own.Source)
 			id = cmp.Or(id, j.callFinding(&mediaAsymmetric, o, o.path(), o.direction(1-i), evidence).ID)
+		case w.Went == w.Announced && w.elsewhere(own):
+			evidence := fmt.Sprintf("%s is announced, and packets come from %s", w.Announced, own.Source)
+			id = cmp.Or(id, j.callFinding(&mediaFromElsewhere, o, o.path(), o.direction(1-i), evidence).ID)
 		}
 	}
 	return id
@@ -272,7 +309,18 @@ func (j *Judge) unacked(o *Observed) {
 	} else {
 		what += ", no ACK passed here"
 	}
-	j.callFinding(&ackMissing, o, o.Path, directionOf(!o.Callee), what)
+	d := directionOf(!o.Callee)
+	f := j.callFinding(&ackMissing, o, o.Path, d, what)
+	switch {
+	case u.astray():
+		what := fmt.Sprintf("the answer names %s in Contact and comes from %s", u.Contact, u.Signals)
+		if u.Went.IsValid() {
+			what += "; the ACK goes to " + u.Went.String()
+		}
+		f.Cause = j.callFinding(&contactUnreachable, o, o.Path, d, what).ID
+	case u.Pieces > 1 && !u.Seen:
+		f.Cause = j.callFinding(&largeMessageLost, o, o.Path, directionOf(o.Callee), fmt.Sprintf("the answer of %d octets, in %d fragments", u.Size, u.Pieces)).ID
+	}
 }
 
 // Private reports whether an address is of no use elsewhere: private (RFC 1918, RFC 4193), shared (RFC 6598), link-local or

@@ -106,7 +106,9 @@ type Finding struct {
 	Summary    string     `json:"summary"`
 	Symptom    string     `json:"symptom"`
 	Advice     string     `json:"advice"`
-	Marks      []Mark     `json:"marks"` // where in the evidence it can be seen; at most maxMarks
+	Confidence Confidence `json:"confidence,omitempty"` // of a sign that one vantage point saw; empty where both sides were compared
+	Otherwise  string     `json:"otherwise,omitempty"`  // what else explains such a sign
+	Marks      []Mark     `json:"marks"`                // where in the evidence it can be seen; at most maxMarks
 }
 
 // Mark points at a change in the evidence: octet offsets into the two sightings of a pair.

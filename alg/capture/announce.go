@@ -26,6 +26,7 @@ type Announcement struct {
 	Message int // its ID
 	Call    string
 	From    netip.AddrPort // who sent the message
+	Origin  netip.Addr     // of the description (o=), invalid if that is a name
 	Formats []media.Format
 	Mode    string // sendrecv, sendonly, recvonly or inactive (RFC 8866 6.7); empty where SDP says nothing of it
 

@@ -18,8 +18,13 @@ const maxEvidence = 16 << 20
 // two reports what two vantage points show, on either side of a box.
 func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	b := &between{inside: &vantage{calls: Calls{Max: cfg.MaxCalls}}, outside: &vantage{calls: Calls{Max: cfg.MaxCalls}}}
+	var signalling Signalling // of the outside, where requests of both sides show that nobody answers
+	outside := func(m *Message) {
+		b.outside.add(m)
+		signalling.Add(m)
+	}
 	for i, v := range []*vantage{b.inside, b.outside} {
-		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: cfg.Limits, Message: v.add, Progress: cfg.Progress, Stdin: cfg.Stdin})
+		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: cfg.Limits, Message: []func(*Message){b.inside.add, outside}[i], Progress: cfg.Progress, Stdin: cfg.Stdin})
 		if err != nil {
 			return nil, err
 		}
@@ -53,6 +58,7 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	}
 	evidence.Flows = unique(evidence.Flows)
 	calls, alone := b.observed(&j)
+	signalling.Judge(&j)
 	r := j.Report()
 	r.Calls, r.Evidence = calls, evidence
 	r.Streams = append(b.inside.capture.StreamsAt(alg.Inside), b.outsideStreams()...)

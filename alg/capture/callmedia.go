@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"nofixup/alg"
@@ -221,8 +222,11 @@ func (k *call) carry(o *alg.Observed, parts map[int]*carried) {
 			if a.end != i || best != nil && at > 0 && a.part != at || a.Kind != KindAudio && a.Kind != KindMedia || a.Addr.Addr().IsUnspecified() {
 				continue
 			}
+			if !slices.Contains(w.Hosts, a.Addr.Addr()) {
+				w.Hosts = append(w.Hosts, a.Addr.Addr())
+			}
 			if w.Path == "" || w.Announced != k.says[i].where { // what is in force goes before what was only said
-				w.Announced, w.Path, w.Frames, w.Natted = a.Addr, a.Path, a.frames, a.natted
+				w.Announced, w.Path, w.Frames, w.Natted, w.Origin = a.Addr, a.Path, a.frames, a.natted, a.Origin
 			}
 		}
 		if w.Packets > 0 && other.Packets > 0 {

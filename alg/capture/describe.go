@@ -14,6 +14,7 @@ type section struct {
 	kind     string
 	proto    string
 	addr     netip.Addr // of c=
+	origin   netip.Addr // of o=
 	port     uint16
 	control  netip.AddrPort // of a=rtcp (RFC 3605)
 	mux      bool           // a=rtcp-mux (RFC 5761)
@@ -52,6 +53,10 @@ func (a *analyser) description(m *Message, body []byte) {
 func (c *section) line(s sdp.Span, body []byte) {
 	v := s.Bytes(body)
 	switch s.Type {
+	case 'o':
+		if s.Part == sdp.PartAddress {
+			c.origin, _ = netip.ParseAddr(string(v))
+		}
 	case 'c':
 		if s.Part == sdp.PartAddress && !c.addr.IsValid() {
 			c.addr, _ = netip.ParseAddr(string(v))
@@ -159,7 +164,7 @@ func (c *section) announce(m *Message, index int, session section) {
 		kind = c.kind
 	}
 	formats := c.agreed()
-	m.announces(Announcement{Addr: netip.AddrPortFrom(addr, c.port), Kind: kind, Path: path, Formats: formats, Mode: mode})
+	m.announces(Announcement{Addr: netip.AddrPortFrom(addr, c.port), Kind: kind, Path: path, Origin: session.origin, Formats: formats, Mode: mode})
 	if !c.mux {
 		control := c.control
 		if control.Port() == 0 {

@@ -110,6 +110,8 @@ type Message struct {
 	Stray bool
 	// Missing is how many octets of the message were not captured, at least; Raw is what came before.
 	Missing int
+	// Fragments is how many IP fragments of it were seen, 0 if it came in one packet or on TCP.
+	Fragments int
 	// Copy is the message of which this is another capture of the same packet, as two mirrored ports make them; 0 if none.
 	Copy int
 	// Probes are the tags of nofixup's own probes in it.
@@ -146,6 +148,15 @@ type ICMPError struct {
 	First, Last int64
 	Count       int
 	Frame       int // the first one
+}
+
+// TooLarge says whether the error means that a packet was too large for the way, or that it lacked a fragment where it was to be
+// put together (RFC 792, RFC 1191 4, RFC 4443 3.2, 3.3).
+func (e *ICMPError) TooLarge() bool {
+	if e.Family == 4 {
+		return e.Type == 3 && e.Code == 4 || e.Type == 11 && e.Code == 1
+	}
+	return e.Type == 2 || e.Type == 3 && e.Code == 1
 }
 
 // Unreachable says whether the error means that nobody is there: a port, a host, a network, or a filter (RFC 792, RFC 4443).

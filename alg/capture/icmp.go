@@ -73,8 +73,8 @@ func (a *analyser) icmpError(p *packet) {
 	q.err.Count++
 }
 
-// quotedHeader reads the IP header that an error quotes. Extension headers of IPv6 are rare enough in a quoted packet of
-// media or signalling to go without.
+// quotedHeader reads the IP header that an error quotes. Of the extension headers of IPv6 only that of fragments (RFC 8200 4.5) is
+// likely in a quoted packet of media or signalling.
 func quotedHeader(b []byte, family int) (src, dst addr, proto uint8, transport []byte) {
 	if family == 4 {
 		head := int(b[0]&0x0f) * 4
@@ -87,6 +87,9 @@ func quotedHeader(b []byte, family int) (src, dst addr, proto uint8, transport [
 			return
 		}
 		src, dst, proto, transport = addr6(b[8:]), addr6(b[24:]), b[6], b[40:]
+		if proto == protoFragment && len(transport) >= 8 && binary.BigEndian.Uint16(transport[2:])&0xfff8 == 0 {
+			proto, transport = transport[0], transport[8:]
+		}
 	}
 	if proto != protoUDP && proto != protoTCP {
 		return addr{}, addr{}, 0, nil

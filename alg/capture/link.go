@@ -218,7 +218,7 @@ func (d *decoder) ipv6(b []byte, size, depth int) {
 				return
 			}
 			n = int(b[1])*4 + 8
-		case 44: // fragment (RFC 8200 4.5)
+		case protoFragment: // RFC 8200 4.5
 			if len(b) < 8 {
 				return
 			}

@@ -29,14 +29,15 @@ func (a addr) less(b addr) bool { return a.hi < b.hi || a.hi == b.hi && a.lo < b
 
 // IP protocol numbers.
 const (
-	protoICMP   = 1
-	protoIPIP   = 4
-	protoTCP    = 6
-	protoUDP    = 17
-	protoIPv6   = 41
-	protoGRE    = 47
-	protoAH     = 51
-	protoICMPv6 = 58
+	protoICMP     = 1
+	protoIPIP     = 4
+	protoTCP      = 6
+	protoUDP      = 17
+	protoIPv6     = 41
+	protoFragment = 44 // of IPv6: an extension header
+	protoGRE      = 47
+	protoAH       = 51
+	protoICMPv6   = 58
 )
 
 // packet is what was decoded of one packet: the innermost one, where tunnels were around it.

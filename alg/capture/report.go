@@ -57,12 +57,21 @@ func some[T any](s []T) []T {
 func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	calls := Calls{Max: cfg.MaxCalls}
 	var found sessions
+	var signalling Signalling
 	message := func(m *Message) {
-		if m.Copy != 0 || m.Stray {
+		if m.Copy != 0 {
 			return
 		}
-		if probe, _ := found.add(m); probe == nil || probe.played(m) {
+		if m.Stray {
+			signalling.Add(m)
+			return
+		}
+		probe, _ := found.add(m)
+		if probe == nil || probe.played(m) {
 			calls.Add(m)
+		}
+		if probe == nil || len(m.Probes) > 0 {
+			signalling.Add(m)
 		}
 	}
 	c, err := Read(ctx, cfg.Files, Options{Limits: cfg.Limits, Message: message, Progress: cfg.Progress, Stdin: cfg.Stdin})
@@ -73,12 +82,15 @@ func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	var list []alg.Call
 	var paths []alg.Path
 	observed := calls.Observed(c)
+	signalling.Answerers(observed)
 	for i := range observed {
 		list = append(list, j.AddCall(&observed[i]))
 		if p := observed[i].Path; !slices.Contains(paths, p) {
 			paths = append(paths, p)
 		}
 	}
+	signalling.Judge(&j)
+	signalling.Signs(&j, c)
 	r := j.Report()
 	r.Calls, r.Streams = calls.Legs(list), c.StreamsAt("")
 	for _, p := range paths {
@@ -86,10 +98,13 @@ func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	}
 	r.Started = time.Unix(0, c.First).UTC()
 	r.Probes = found.list()
-	r.Evidence.Complete = c.Complete() && calls.Left == 0
+	r.Evidence.Complete = c.Complete() && calls.Left == 0 && signalling.Left == 0
 	r.Network.Notes = append(r.Network.Notes, c.notes("")...)
 	if calls.Left > 0 {
 		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("calls beyond the first %d were not followed", len(calls.order)))
+	}
+	if signalling.Left > 0 {
+		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("%d requests without an answer and signs of a gateway found no room", signalling.Left))
 	}
 	return r, nil
 }

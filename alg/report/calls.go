@@ -27,13 +27,20 @@ func (t *text) captureVerdict() {
 			t.wrapped(7, "calls", calls)
 		}
 	case r.Fault():
-		t.headline("FAULT", red, calls)
+		what := calls
+		if list := faults(r); len(list) > 0 {
+			what += "; " + strings.Join(list, ", ")
+		}
+		t.headline("FAULT", red, what)
 	case r.Verdict == alg.OverallClean:
 		t.headline("CLEAN", green, fmt.Sprintf("%s %s, in both directions; %s", passing(t.protos(func(alg.PathResult) bool { return true })), between, calls))
 	case len(r.Evidence.Points) == 0 && t.heardAll():
 		t.headline("NO FAULT SEEN", green, calls+". One capture does not show whether anything on the way was rewritten: a second one from the other side does (--inside, --outside).")
 	default:
 		t.headline("INCONCLUSIVE", yellow, calls)
+	}
+	if n := signsOf(r); n > 0 && r.Verdict == alg.OverallInconclusive {
+		t.wrapped(7, "signs", fmt.Sprintf("of an application gateway (kinds: %d): captures from both sides would prove or refute them", n))
 	}
 }
 

@@ -69,7 +69,9 @@ func (t *text) findings() {
 			t.wrapped(4, "", s)
 		}
 		t.wrapped(4, "", t.where(p))
-		if strings.HasPrefix(p.Field, "tls.") || p.Field == alg.FieldSocket {
+		if p.Confidence != "" {
+			t.signs(p)
+		} else if strings.HasPrefix(p.Field, "tls.") || p.Field == alg.FieldSocket {
 			t.wanted(p)
 		} else if p.Proto == alg.ProtoMedia {
 			t.follows(p)

@@ -103,6 +103,7 @@ func full() *alg.Report {
 	r.Paths[0].Outbound, r.Paths[0].Inbound = alg.Redirected, alg.Intercepted
 	f := &r.Findings[0]
 	f.Severity, f.Direction, f.Kind, f.Shape = alg.Critical, alg.Inbound, alg.ChangeReordered, "via 192.0.2.1"
+	f.Confidence = alg.Low
 	f.Proto, f.Transport, f.Family, f.Got = path.Proto, path.Transport, path.Family, alg.Bytes("\xff")
 	r.Trials[0].Outcome = alg.OutcomeFailed
 	stream := alg.Stream{
