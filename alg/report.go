@@ -39,6 +39,8 @@ type Report struct {
 	Findings []Finding     `json:"findings"`
 	Calls    []Call        `json:"calls,omitempty"`
 	Streams  []Stream      `json:"streams,omitempty"`
+	Passages []Passage     `json:"passages,omitempty"` // of streams, between two captures
+	Clock    *Clock        `json:"clock,omitempty"`    // of two captures
 	Media    *MediaSummary `json:"media,omitempty"`
 	Trials   []Trial       `json:"trials"`
 	Triggers []string      `json:"triggers"` // what sets the box off, one sentence each

@@ -19,14 +19,21 @@ const maxEvidence = 16 << 20
 func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	b := &between{inside: &vantage{calls: Calls{Max: cfg.MaxCalls}}, outside: &vantage{calls: Calls{Max: cfg.MaxCalls}}}
 	for i, v := range []*vantage{b.inside, b.outside} {
-		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: cfg.Limits, Message: v.add, Progress: cfg.Progress, Stdin: cfg.Stdin})
+		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: cfg.Limits, Message: v.add, Progress: cfg.Progress, Stdin: cfg.Stdin, traces: true})
 		if err != nil {
 			return nil, err
 		}
 		v.capture = c
 	}
 	b.match()
+	b.findEnds()
+	b.pairStreams()
+	b.bounds()
 	points := b.points()
+	b.passages()
+	for i := range points {
+		points[i].Complete = points[i].Complete && b.missed[i] == 0
+	}
 	cases, joints, added := b.cases(points)
 
 	var j alg.Judge
@@ -53,10 +60,11 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	evidence.Flows = unique(evidence.Flows)
 	calls, alone := b.observed(&j)
 	r := j.Report()
-	r.Calls, r.Evidence = calls, evidence
+	r.Calls, r.Evidence, r.Passages, r.Clock = calls, evidence, b.passed, b.clock()
 	r.Streams = append(b.inside.capture.StreamsAt(alg.Inside), b.outsideStreams()...)
 	r.Started = time.Unix(0, b.inside.capture.First).UTC()
 	b.network(r, joints)
+	b.mediaNotes(r)
 	b.notes(r, alone, added)
 	return r, nil
 }
@@ -74,11 +82,16 @@ func unique(flows []alg.Flow) []alg.Flow {
 // margin is left out at both ends of the time that two captures have in common: what is on the way then is in one alone.
 const margin = int64(time.Second)
 
+// common is the time that both captures cover, by the clock of the inside.
+func (b *between) common() (from, to int64) {
+	in, out := b.inside.capture, b.outside.capture
+	return max(in.First, out.First-b.offset), min(in.Last, out.Last-b.offset)
+}
+
 // points are the vantage points, in the time of the inside.
 func (b *between) points() []alg.Point {
-	in, out := b.inside.capture, b.outside.capture
-	from := max(in.First, out.First-b.offset) + margin
-	to := min(in.Last, out.Last-b.offset) - margin
+	from, to := b.common()
+	from, to = from+margin, to-margin
 	var list []alg.Point
 	for i, v := range []*vantage{b.inside, b.outside} {
 		list = append(list, alg.Point{
@@ -116,6 +129,7 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 	}
 	matched := map[int]bool{}
 	base := len(b.inside.capture.Streams)
+	streams := b.passageOf()
 	for i := range ins {
 		o := &ins[i]
 		k, ok := index[names[o.ID]]
@@ -127,7 +141,9 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 		matched[k] = true
 		o.Callee = innerCallee[o.ID]
 		b.merge(o, &outs[k], base)
+		blocked(o, streams)
 		calls = append(calls, j.AddCall(o))
+		b.judgeMedia(j, o, &calls[len(calls)-1], streams)
 	}
 	for i := range outs {
 		if matched[i] {
@@ -172,18 +188,26 @@ func (b *between) merge(o, out *alg.Observed, base int) {
 	if seen.Packets > 0 {
 		in.Went, in.By = seen.Went, seen.By // as it was sent
 	}
-	in.Errors, in.NoWay, in.Refused = max(in.Errors, seen.Errors), max(in.NoWay, seen.NoWay), max(in.Refused, seen.Refused)
-	before := o.Ways[far]
-	o.Ways[far] = out.Ways[far]
-	o.Ways[far].Before = before.Packets
-	if o.Ways[far].Packets == 0 {
-		o.Ways[far].Went = before.Went
+	if b.inside.mute() && !b.outside.mute() {
+		seen.Written, seen.Before = in.Written, 0
+		*in = seen
 	}
-	o.Ways[far].Expected = o.Ways[far].Expected && before.Expected
+	in.Errors, in.NoWay, in.Refused = max(in.Errors, seen.Errors), max(in.NoWay, seen.NoWay), max(in.Refused, seen.Refused)
+	if before := o.Ways[far]; !b.outside.mute() {
+		o.Ways[far] = out.Ways[far]
+		o.Ways[far].Before = before.Packets
+		if o.Ways[far].Packets == 0 {
+			o.Ways[far].Went = before.Went
+		}
+		o.Ways[far].Expected = o.Ways[far].Expected && before.Expected
+	}
 	if out.Unacked != nil && (o.Unacked == nil || out.Unacked.Count > o.Unacked.Count) {
 		o.Unacked = out.Unacked
 	}
 }
+
+// mute reports that a capture has no media at all: it was made of signalling alone.
+func (v *vantage) mute() bool { return len(v.capture.Streams) == 0 }
 
 func (b *between) outsideStreams() []alg.Stream {
 	list := b.outside.capture.StreamsAt(alg.Outside)
@@ -229,7 +253,7 @@ func (b *between) notes(r *alg.Report, alone [2]int, added map[string]int) {
 	}
 	*n = append(*n, fmt.Sprintf("%d of %d messages inside and %d outside were found on the other side", matched, len(b.inside.list), len(b.outside.list)))
 	if d := time.Duration(b.offset).Round(time.Microsecond); d > time.Millisecond || d < -time.Millisecond {
-		*n = append(*n, fmt.Sprintf("the clock of the outside capture differs by %s; times are the inside's", d))
+		*n = append(*n, fmt.Sprintf("the clock of the outside capture differs by %s%s; times are the inside's", d, b.doubtSays()))
 	}
 	for i, what := range []string{"inside", "outside"} {
 		if alone[i] > 0 {

@@ -64,6 +64,8 @@ type Stats struct {
 	Reports       uint32          // reception reports of the far end about this stream
 	Reception     ReceptionReport // the last one
 	WorstFraction uint8           // highest loss of a report, in 1/256 (RFC 3550 6.4.1)
+
+	Trace *Trace // nil unless Table.Traces is set
 }
 
 // Stream follows one RTP stream. What a packet needs that is nothing special stands in front, in two lines of a processor's
@@ -97,6 +99,7 @@ type Stream struct {
 	dscps     uint64
 	firstDSCP uint8
 
+	trace     *trace // nil where it is not wanted
 	flow      *Flow
 	next      *Stream // of the same flow
 	same      *Stream // of the same SSRC
@@ -137,11 +140,19 @@ func (s *Stream) Add(at int64, dscp uint8, b []byte, size int) bool {
 	if !ok || h.SSRC != s.ssrc {
 		return false
 	}
-	n, ok := octets(b, size)
+	head, n, ok := octets(b, size)
 	if ok {
-		s.add(at, dscp, h, n)
+		s.take(at, dscp, h, b, head, n)
 	}
 	return ok
+}
+
+// take takes a packet whose header has head octets and whose payload has n.
+func (s *Stream) take(at int64, dscp uint8, h Header, b []byte, head, n int) {
+	place := s.add(at, dscp, h, n)
+	if s.trace != nil && place != duplicate && place != stray {
+		s.trace.add(at, b, h, head, n, &s.seq)
+	}
 }
 
 func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
@@ -152,12 +163,15 @@ func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
 	s.lookUp(at, h)
 	s.arrival, s.timestamp = at, h.Timestamp
 	s.count(n)
+	if s.trace != nil {
+		s.trace.start(&s.seq)
+	}
 }
 
 // add takes a packet with n octets of payload.
-func (s *Stream) add(at int64, dscp uint8, h Header, n int) {
+func (s *Stream) add(at int64, dscp uint8, h Header, n int) (place order) {
 	before := s.seq.newest
-	place := s.seq.add(h.Sequence)
+	place = s.seq.add(h.Sequence)
 	if gap := at - s.last; gap > 0 {
 		if gap > s.silence {
 			s.silence, s.silenceAt, s.silent = gap, s.last, 0
@@ -175,14 +189,14 @@ func (s *Stream) add(at int64, dscp uint8, h Header, n int) {
 	}
 	s.count(n)
 	if place == duplicate || place == stray {
-		return
+		return place
 	}
 	if s.tick == 0 {
 		s.watchClock(at, h)
-		return
+		return place
 	}
 	if !s.steady {
-		return
+		return place
 	}
 	// RFC 3550 A.8 in nanoseconds instead of ticks. Timestamps wrap; a difference of theirs is signed.
 	d := math.Abs(float64(at-s.arrival) - float64(int32(h.Timestamp-s.timestamp))*s.tick)
@@ -193,6 +207,7 @@ func (s *Stream) add(at int64, dscp uint8, h Header, n int) {
 	if s.jitter > s.jitterMax {
 		s.jitterMax = s.jitter
 	}
+	return place
 }
 
 func (s *Stream) count(n int) {
@@ -271,6 +286,11 @@ func (s *Stream) join(next *Stream) {
 	s.countPayload()
 	next.countPayload()
 	s.seq.join(&next.seq)
+	if s.trace != nil && next.trace != nil {
+		s.trace.join(next.trace)
+	} else {
+		s.trace = nil
+	}
 	// The filter of RFC 3550 A.8 is linear: what was there before the seam fades with every packet after it.
 	s.jitter = next.jitter + s.jitter*math.Pow(15./16, float64(next.jittered))
 	s.jitterMax = max(s.jitterMax, next.jitterMax)
@@ -329,6 +349,7 @@ func (s *Stream) Stats() Stats {
 		MorePayloads: s.more, DSCP: s.firstDSCP, DSCPs: s.dscps, ClockGuessed: s.guessed,
 		SenderReports: s.senders, Sender: s.sender,
 		Reports: s.reports, Reception: s.reception, WorstFraction: s.worstFraction,
+		Trace: s.trace.result(),
 	}
 	if expected > received {
 		st.Lost = expected - received

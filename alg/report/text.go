@@ -30,6 +30,7 @@ func Text(w io.Writer, r *alg.Report, opts TextOptions) error {
 	t.verdict()
 	t.network()
 	t.calls()
+	t.passages()
 	t.notes()
 	t.paths()
 	t.media()
