@@ -27,7 +27,8 @@ type Passage struct {
 // that both directions take the same time.
 type Clock struct {
 	Offset float64 `json:"offset_ms"`
-	Doubt  float64 `json:"doubt_ms"` // how far off that may be; -1 where there is one direction alone, whose delay then is 0
+	Doubt  float64 `json:"doubt_ms"`           // how far off that may be; -1 where there is one direction alone, whose delay then is 0
+	Drift  float64 `json:"drift_ms,omitempty"` // by how much it changes in the course of the captures, at least: one clock runs faster
 }
 
 const (
@@ -48,8 +49,8 @@ func (p *Passage) doubtful(lossy [2]float64) bool {
 }
 
 // AddPassage judges what became of a stream of a call that AddCall has judged. lossy is the share of packets that the capture of
-// the inside, and that of the outside, lost themselves; doubt how far off the clocks may be, in ms.
-func (j *Judge) AddPassage(p *Passage, o *Observed, c *Call, lossy [2]float64, doubt float64) {
+// the inside, and that of the outside, lost themselves.
+func (j *Judge) AddPassage(p *Passage, o *Observed, c *Call, lossy [2]float64, clock *Clock) {
 	if p.Direction == "" || !p.Counted || p.Sent < minHeard {
 		return
 	}
@@ -61,12 +62,13 @@ func (j *Judge) AddPassage(p *Passage, o *Observed, c *Call, lossy [2]float64, d
 	case float64(p.Lost) >= lossyMedia*float64(p.Sent):
 		j.callFinding(&mediaLossy, o, o.path(), p.Direction, between(p))
 	}
-	if p.Samples == 0 {
+	if p.Samples == 0 || clock == nil {
 		return
 	}
 	var why []string
-	if p.Delay-doubt >= slowMedia {
-		why = append(why, fmt.Sprintf("it takes %.0f ms", p.Delay))
+	if p.Delay-clock.Drift >= slowMedia {
+		// Both directions together take at least that long, whatever the clocks say.
+		why = append(why, fmt.Sprintf("it takes about %.0f ms, give or take %.0f", p.Delay, clock.Doubt))
 	}
 	if p.MaxDelay-p.Delay >= jerkyMedia {
 		why = append(why, fmt.Sprintf("some packets take %.0f ms more than most", p.MaxDelay-p.Delay))

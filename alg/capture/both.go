@@ -136,6 +136,7 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 		if !ok {
 			alone[0]++
 			calls = append(calls, j.AddCall(o))
+			b.judgeMedia(j, o, &calls[len(calls)-1], streams)
 			continue
 		}
 		matched[k] = true
@@ -153,6 +154,7 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 		o := &outs[i]
 		b.shift(o, base)
 		calls = append(calls, j.AddCall(o))
+		b.judgeMedia(j, o, &calls[len(calls)-1], streams)
 	}
 	return calls, alone
 }
@@ -176,6 +178,7 @@ func (b *between) shift(o *alg.Observed, base int) {
 // end what was sent, and what came back instead.
 func (b *between) merge(o, out *alg.Observed, base int) {
 	b.shift(out, base)
+	none := b.outside.mute() || len(out.Streams) == 0 && b.local(o) // of its media outside
 	o.Streams = append(o.Streams, out.Streams...)
 	near, far := 0, 1
 	if o.Callee {
@@ -184,7 +187,7 @@ func (b *between) merge(o, out *alg.Observed, base int) {
 	in := &o.Ways[near]
 	seen := out.Ways[near]
 	in.Written = in.Announced
-	in.Before, in.Announced, in.Path, in.Natted = seen.Packets, seen.Announced, seen.Path, seen.Natted
+	in.Before, in.Announced, in.Path, in.Natted = seen.Packets, seen.Announced, seen.Path, seen.Natted && !none
 	if seen.Packets > 0 {
 		in.Went, in.By = seen.Went, seen.By // as it was sent
 	}
@@ -193,7 +196,7 @@ func (b *between) merge(o, out *alg.Observed, base int) {
 		*in = seen
 	}
 	in.Errors, in.NoWay, in.Refused = max(in.Errors, seen.Errors), max(in.NoWay, seen.NoWay), max(in.Refused, seen.Refused)
-	if before := o.Ways[far]; !b.outside.mute() {
+	if before := o.Ways[far]; !none {
 		o.Ways[far] = out.Ways[far]
 		o.Ways[far].Before = before.Packets
 		if o.Ways[far].Packets == 0 {
@@ -205,9 +208,6 @@ func (b *between) merge(o, out *alg.Observed, base int) {
 		o.Unacked = out.Unacked
 	}
 }
-
-// mute reports that a capture has no media at all: it was made of signalling alone.
-func (v *vantage) mute() bool { return len(v.capture.Streams) == 0 }
 
 func (b *between) outsideStreams() []alg.Stream {
 	list := b.outside.capture.StreamsAt(alg.Outside)

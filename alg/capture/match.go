@@ -107,6 +107,7 @@ type between struct {
 	offset          int64 // of the outside's clock against the inside's, in nanoseconds
 	timed           bool  // it is known
 	doubt           int64 // how far off it may be; -1 if nothing tells it from delay
+	drift           int64 // by how much it changes, at least
 
 	calls  map[string]string // by the names that the inside has for them, those of the outside
 	paired []twins           // streams that both points saw

@@ -19,6 +19,29 @@ func (b *between) passageOf() map[int]*alg.Passage {
 	return index
 }
 
+// mute reports that a capture has no media at all: it was made of signalling alone.
+func (v *vantage) mute() bool { return len(v.capture.Streams) == 0 }
+
+// local reports that a call has its media, both ways, between two hosts of the inside: a server outside handed them to each other.
+func (b *between) local(o *alg.Observed) bool {
+	type ends struct{ src, dst netip.Addr }
+	there := map[ends]bool{}
+	for _, i := range o.Streams {
+		s := &b.inside.capture.Streams[i]
+		k := ends{s.Src.Addr(), s.Dst.Addr()}
+		if !alg.Private(k.src) || !alg.Private(k.dst) || b.inside.far[k.src] || b.inside.far[k.dst] {
+			return false
+		}
+		there[k] = true
+	}
+	for k := range there {
+		if there[ends{k.dst, k.src}] {
+			return true
+		}
+	}
+	return false
+}
+
 // blocked notes on which way of a call a stream never came to the other point.
 func blocked(o *alg.Observed, streams map[int]*alg.Passage) {
 	for _, s := range o.Streams {
@@ -34,11 +57,11 @@ func blocked(o *alg.Observed, streams map[int]*alg.Passage) {
 
 // judgeMedia judges the streams of a call that passed both points, or only one.
 func (b *between) judgeMedia(j *alg.Judge, o *alg.Observed, c *alg.Call, streams map[int]*alg.Passage) {
-	lossy := b.lossy()
+	lossy, clock := b.lossy(), b.clock()
 	for _, s := range o.Streams {
 		if p := streams[s]; p != nil && p.Call == "" {
 			p.Call = o.ID
-			j.AddPassage(p, o, c, lossy, milliseconds(b.doubt))
+			j.AddPassage(p, o, c, lossy, clock)
 		}
 	}
 }
@@ -66,7 +89,7 @@ func (b *between) clock() *alg.Clock {
 	if !b.timed {
 		return nil
 	}
-	c := &alg.Clock{Offset: milliseconds(b.offset), Doubt: -1}
+	c := &alg.Clock{Offset: milliseconds(b.offset), Doubt: -1, Drift: milliseconds(b.drift)}
 	if b.doubt >= 0 {
 		c.Doubt = milliseconds(b.doubt)
 	}

@@ -61,7 +61,7 @@ func (b *between) bounds() {
 		b.doubt = max(most-b.offset, b.offset-least)
 		return
 	}
-	b.doubt = least - most // one of the clocks runs faster
+	b.doubt, b.drift = least-most, least-most
 }
 
 // quick is in how much time a packet that takes no longer than others passes both points, beside what it takes, in nanoseconds: what
