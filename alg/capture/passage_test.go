@@ -12,6 +12,7 @@ import (
 	"github.com/pion/rtp"
 
 	"nofixup/alg"
+	"nofixup/alg/media"
 )
 
 // duo is what is seen on both sides of a box. Times are in ms by the clock of the inside.
@@ -315,4 +316,57 @@ func TestPassages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever the streams of both sides are, what is said of them adds up.
+func FuzzPassages(f *testing.F) {
+	f.Add([]byte(strings.Repeat("\x03\x00\x01\x03\x41\x01", 40)), int64(0))
+	f.Add([]byte(strings.Repeat("\x03\x00\x01\x01\x00\x01\x02\x00\x02", 40)), int64(3e9))
+	f.Add([]byte(strings.Repeat("\x0b\x00\x01\x13\x00\xff", 40)), int64(-1))
+	f.Fuzz(func(t *testing.T, ops []byte, clock int64) {
+		clock %= int64(48 * time.Hour)
+		tables := [2]media.Table{{Traces: true}, {Traces: true}}
+		var seq [4]uint16
+		for i := 0; i+2 < len(ops); i += 3 {
+			ssrc := uint32(ops[i]>>2&3) + 1
+			seq[ssrc-1] += uint16(ops[i+2])
+			if ops[i]>>6 == 3 {
+				seq[ssrc-1] += 20000
+			}
+			p := rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: seq[ssrc-1], SSRC: ssrc}, Payload: make([]byte, ops[i+1]&63)}
+			r := rand.New(rand.NewPCG(uint64(ssrc), uint64(seq[ssrc-1])))
+			for k := range p.Payload {
+				p.Payload[k] = byte(r.Uint32() >> (ops[i+1] >> 6 * 8))
+			}
+			b, err := p.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for side, ends := range [2][2]netip.AddrPort{{aliceMedia, bobMedia}, {natMedia, bobMedia}} {
+				if ops[i]>>side&1 != 0 {
+					flow := tables[side].Flow(ends[ssrc&1], ends[1-ssrc&1])
+					flow.Announce(start, nil)
+					flow.Add(start+int64(i)*7*ms+clock*int64(side), 0, b, len(b))
+				}
+			}
+		}
+		b := &between{inside: &vantage{}, outside: &vantage{}}
+		for side, v := range []*vantage{b.inside, b.outside} {
+			c := &Capture{First: start + clock*int64(side), Last: start + clock*int64(side) + int64(len(ops))*7*ms}
+			for s := range tables[side].Streams() {
+				c.Streams = append(c.Streams, Stream{Stats: s.Stats()})
+			}
+			v.capture = c
+		}
+		b.match()
+		b.findEnds()
+		b.pairStreams()
+		b.bounds()
+		b.passages()
+		for _, p := range b.passed {
+			if p.Sent < 0 || p.Lost < 0 || p.Lost > p.Sent || p.Before < 0 || p.Missed < 0 || len(p.Streams) != 2 {
+				t.Fatalf("%+v", p)
+			}
+		}
+	})
 }

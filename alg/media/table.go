@@ -61,6 +61,8 @@ type Flow struct {
 	pendingAt   int64
 	pendingLen  int
 	pendingDSCP uint8
+	pendingHash uint64 // of its payload, if hashed
+	hashed      bool
 
 	// RTCPs is how many datagrams of RTCP were seen, Byes how many BYE packets in them.
 	RTCPs, Byes uint64
@@ -184,6 +186,9 @@ func (f *Flow) begin(at int64, dscp uint8, h Header, head, n int, b []byte, size
 	p := f.pending
 	if step := h.Sequence - p.Sequence; !f.waiting || p.SSRC != h.SSRC || step == 0 || step > 20 || int32(h.Timestamp-p.Timestamp) < 0 {
 		f.waiting, f.pending, f.pendingAt, f.pendingLen, f.pendingDSCP = true, h, at, n, dscp
+		if f.table.Traces {
+			f.pendingHash, f.hashed = fingerprint(b, h, head, n)
+		}
 		return RTP, nil
 	}
 	f.waiting = false
@@ -192,6 +197,9 @@ func (f *Flow) begin(at int64, dscp uint8, h Header, head, n int, b []byte, size
 		return RTP, nil
 	}
 	s.start(f.pendingAt, f.pendingDSCP, p, f.pendingLen)
+	if s.trace != nil && f.hashed {
+		s.trace.keep(Print{Hash: f.pendingHash, At: f.pendingAt, Sequence: s.seq.newest})
+	}
 	s.take(at, dscp, h, b, head, n)
 	return RTP, s
 }
@@ -315,5 +323,6 @@ func (f *Flow) Join(next *Flow) {
 	}
 	if next.waiting {
 		f.waiting, f.pending, f.pendingAt, f.pendingLen, f.pendingDSCP = true, next.pending, next.pendingAt, next.pendingLen, next.pendingDSCP
+		f.pendingHash, f.hashed = next.pendingHash, next.hashed
 	}
 }
