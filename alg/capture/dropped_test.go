@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"nofixup/alg"
+	"nofixup/alg/media"
 )
 
 // A stream that passes one capture and never the other was dropped in between, where all is known that could say otherwise.
@@ -257,5 +259,45 @@ func TestMediaAlone(t *testing.T) {
 	}
 	if !strings.Contains(strings.Join(r.Network.Notes, "\n"), "one direction") {
 		t.Errorf("%q", r.Network.Notes)
+	}
+}
+
+// Very many streams that are all alike are paired in bounded time and memory.
+func TestAlike(t *testing.T) {
+	const flows, packets = 4000, 40
+	for name, ssrc := range map[string]func(i int) uint32{"the same SSRC": func(int) uint32 { return 7 }, "others": func(i int) uint32 { return uint32(i) + 1 }} {
+		t.Run(name, func(t *testing.T) {
+			b := &between{inside: &vantage{}, outside: &vantage{}}
+			for side, v := range []*vantage{b.inside, b.outside} {
+				table := media.Table{Traces: true}
+				for i := range flows {
+					src, dst := netip.AddrPortFrom(aliceMedia.Addr(), uint16(1000+i)), netip.AddrPortFrom(bobMedia.Addr(), uint16(1000+i))
+					if side == 1 {
+						src, dst = netip.AddrPortFrom(natMedia.Addr(), uint16(20000+i)), netip.AddrPortFrom(phoneMedia.Addr(), uint16(20000+i))
+					}
+					f := table.Flow(src, dst)
+					f.Announce(start, nil)
+					for n := range packets {
+						p := sound(t, ssrc(i)+uint32(side)*50000*(ssrc(1)-ssrc(0)), 1, n)
+						f.Add(start+int64(n)*20*ms+int64(side)*ms, 0, p, len(p))
+					}
+				}
+				v.capture = &Capture{First: start - 5000*ms, Last: start + 9000*ms}
+				for s := range table.Streams() {
+					v.capture.Streams = append(v.capture.Streams, Stream{Stats: s.Stats()})
+				}
+			}
+			before := time.Now()
+			b.match()
+			b.findEnds()
+			b.pairStreams()
+			b.bounds()
+			b.passages()
+			if took := time.Since(before); took > 10*time.Second {
+				t.Errorf("%v", took)
+			} else {
+				t.Log(took, len(b.paired))
+			}
+		})
 	}
 }

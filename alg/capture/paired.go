@@ -20,6 +20,10 @@ const (
 	drifted = 500
 	// nearby is how far apart a relay sends on what it got, in nanoseconds.
 	nearby = int64(time.Second)
+	// maxHashes is how many streams that share a hash are looked at, maxTwins how many that one may be are remembered: a hostile
+	// capture has very many.
+	maxHashes = 16
+	maxTwins  = 4
 )
 
 // twins are two streams that may be one, seen at either point.
@@ -213,6 +217,7 @@ func (b *between) bySSRC() (list []twins) {
 	for i := range b.inside.capture.Streams {
 		s := &b.inside.capture.Streams[i]
 		var done []int
+		var found []twins
 		for _, k := range []streamKey{{s.SSRC, s.Src, false}, {s.SSRC, s.Dst, true}, {ssrc: s.SSRC}} {
 			for _, o := range index[k] {
 				if slices.Contains(done, o) {
@@ -220,10 +225,11 @@ func (b *between) bySSRC() (list []twins) {
 				}
 				done = append(done, o)
 				if t, ok := b.compare(i, o); ok {
-					list = append(list, t)
+					found = append(found, t)
 				}
 			}
 		}
+		list = append(list, best(found)...)
 	}
 	return list
 }
@@ -253,36 +259,47 @@ func (b *between) byPayload(in, out map[int]bool) (list []twins) {
 		hits := map[int]int{}
 		for _, p := range t.Prints {
 			at := sort.Search(len(index), func(k int) bool { return index[k].hash >= p.Hash })
-			for n := 0; n < maxAlike && at < len(index) && index[at].hash == p.Hash && !p.Repeated; n++ {
+			for n := 0; n < maxHashes && at < len(index) && index[at].hash == p.Hash && !p.Repeated; n++ {
 				hits[index[at].out]++
 				at++
 			}
 		}
+		var found []twins
 		for o, n := range hits {
 			if n < minPrints {
 				continue
 			}
 			if t, ok := b.compare(i, o); ok {
-				list = append(list, t)
+				found = append(found, t)
 			}
 		}
+		list = append(list, best(found)...)
 	}
 	return list
 }
 
-// pick takes the best of the pairs, each stream once: those with an end in common, then those that share most packets, then
-// those that are nearest in time.
-func pick(list []twins, in, out map[int]bool) (best []twins) {
-	slices.SortFunc(list, func(x, y twins) int {
-		return cmp.Or(cmp.Compare(y.shared, x.shared), cmp.Compare(len(y.diffs), len(x.diffs)), cmp.Compare(x.apart, y.apart), cmp.Compare(x.in, y.in), cmp.Compare(x.out, y.out))
-	})
+// best are the first few of the streams that one may be.
+func best(list []twins) []twins {
+	slices.SortFunc(list, better)
+	return list[:min(len(list), maxTwins)]
+}
+
+// better orders by what makes two streams more likely to be one: ends that are the same, then packets that both are known by, then
+// nearness in time.
+func better(x, y twins) int {
+	return cmp.Or(cmp.Compare(y.shared, x.shared), cmp.Compare(len(y.diffs), len(x.diffs)), cmp.Compare(x.apart, y.apart), cmp.Compare(x.in, y.in), cmp.Compare(x.out, y.out))
+}
+
+// pick takes the best of the pairs, each stream once.
+func pick(list []twins, in, out map[int]bool) (picked []twins) {
+	slices.SortFunc(list, better)
 	for _, t := range list {
 		if !in[t.in] && !out[t.out] {
 			in[t.in], out[t.out] = true, true
-			best = append(best, t)
+			picked = append(picked, t)
 		}
 	}
-	return best
+	return picked
 }
 
 // pairStreams finds the streams of the inside at the outside.
