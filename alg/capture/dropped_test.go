@@ -301,3 +301,17 @@ func TestAlike(t *testing.T) {
 		})
 	}
 }
+
+// A NAT with several addresses that gives signalling and media different ones is named: far ends that compare them refuse it.
+func TestOtherAddress(t *testing.T) {
+	d := newDuo(t)
+	d.call("c1", 0, 10300, aliceMedia, bobMedia)
+	d.talk(plainOut, aliceMedia, netip.MustParseAddrPort("198.51.100.3:40000"), bobMedia, true)
+	d.talk(plainIn, aliceMedia, netip.MustParseAddrPort("198.51.100.3:40000"), bobMedia, false)
+	d.quiet(-3000, 13000)
+	r := d.report()
+	const want = "streams whose public address is not that of the signalling: 2, such as 192.168.1.10 signals from 198.51.100.2 and has its media at 198.51.100.3"
+	if !strings.Contains(strings.Join(r.Network.Notes, "\n"), want) {
+		t.Errorf("%q", r.Network.Notes)
+	}
+}
