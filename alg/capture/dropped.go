@@ -48,14 +48,27 @@ type crossing struct {
 	times  map[string][2]int64 // of calls, when the first and the last message passed both points
 	media  map[string][]*Stream
 	bySSRC map[uint32][]*Stream
-	from   map[netip.Addr]bool // what sends streams that pass the other side
-	spans  [][2]int64          // of streams that pass both, in order of their beginning, each with the latest end so far
+	from   map[netip.Addr]bool          // what sends streams that pass the other side
+	spans  [][2]int64                   // of streams that pass both, in order of their beginning, each with the latest end so far
+	alone  map[netip.AddrPort][]*Stream // streams of the other side that are no stream of this one, by their end that no NAT changes
 }
 
 func (b *between) crossing(side int) *crossing {
 	c := &crossing{
 		between: b, side: side, own: []*vantage{b.inside, b.outside}[side], fit: b.inside.whole() && b.outside.whole(),
 		times: map[string][2]int64{}, media: map[string][]*Stream{}, bySSRC: map[uint32][]*Stream{}, from: map[netip.Addr]bool{},
+		alone: map[netip.AddrPort][]*Stream{},
+	}
+	other := []*vantage{b.outside, b.inside}[side]
+	taken := map[int]bool{}
+	for i := range b.paired {
+		taken[[]int{b.paired[i].out, b.paired[i].in}[side]] = true
+	}
+	for i := range other.capture.Streams {
+		if s := &other.capture.Streams[i]; !taken[i] {
+			end := c.outer(s)
+			c.alone[end] = append(c.alone[end], s)
+		}
 	}
 	for _, m := range c.own.crossed {
 		t, ok := c.times[m.Call]
@@ -100,7 +113,7 @@ func (c *crossing) dropped(s *Stream, from, to int64) bool {
 		return false
 	}
 	call := c.call(s)
-	return call != "" && !c.stays(s) && !c.forwarded(s) && c.passes(call, from, to) && c.mediaThen(from, to)
+	return call != "" && !c.stays(s) && !c.forwarded(s) && !c.replaced(s) && c.passes(call, from, to) && c.mediaThen(from, to)
 }
 
 // call is the call of a stream, if a message of it that passed both points announced one of the stream's ends, coming from there.
@@ -136,6 +149,26 @@ func (c *crossing) forwarded(s *Stream) bool {
 	list := c.bySSRC[s.SSRC]
 	return c.from[s.Dst.Addr()] || len(list) > maxAlike || slices.ContainsFunc(list, func(o *Stream) bool {
 		return o.First <= s.Last && s.First <= o.Last
+	})
+}
+
+// outer is the end of a stream that is beyond the NAT, if it goes from this side to the other.
+func (c *crossing) outer(s *Stream) netip.AddrPort {
+	if c.side == 0 {
+		return s.Dst
+	}
+	return s.Src
+}
+
+// replaced reports that another stream goes on at the other side in place of this one: what is in between transcodes it, or
+// encrypts it.
+func (c *crossing) replaced(s *Stream) bool {
+	list, ahead := c.alone[c.outer(s)], c.offset // of the other side's clock
+	if c.side == 1 {
+		ahead = -ahead
+	}
+	return len(list) > maxAlike || slices.ContainsFunc(list, func(o *Stream) bool {
+		return o.First-ahead <= s.Last && s.First <= o.Last-ahead
 	})
 }
 

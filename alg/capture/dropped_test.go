@@ -86,6 +86,30 @@ func TestDropped(t *testing.T) {
 			d.talk(audio{at: 310, ssrc: 78, seed: 78, n: 490}, netip.AddrPortFrom(aliceMedia.Addr(), 9000), natMedia, netip.AddrPortFrom(bobMedia.Addr(), 9000), false)
 			d.quiet(-3000, 13000)
 		}, alg.AudioTwoWay, "media-latched", "", 0, []string{"media-latched"}},
+		{"a gateway that transcodes", func(d *duo) {
+			d.call("c1", 0, 10300, aliceMedia, bobMedia)
+			for i := range 500 {
+				at := 300 + int64(i)*20
+				d.in.send(at, aliceMedia, bobMedia, sound(d.in.t, 1, 1, i))
+				d.out.send(at+30, natMedia, bobMedia, sound(d.in.t, 11, 11, i))
+				d.out.send(at, bobMedia, natMedia, sound(d.in.t, 2, 2, i))
+				d.in.send(at+30, bobMedia, aliceMedia, sound(d.in.t, 12, 12, i))
+			}
+			d.call("c2", 0, 10300, deskMedia, netip.AddrPortFrom(bobMedia.Addr(), 7000))
+			d.talk(other, deskMedia, deskNAT, netip.AddrPortFrom(bobMedia.Addr(), 7000), true)
+			d.talk(audio{at: 310, ssrc: 78, seed: 78, n: 490}, deskMedia, deskNAT, netip.AddrPortFrom(bobMedia.Addr(), 7000), false)
+			d.quiet(-3000, 13000)
+		}, alg.AudioTwoWay, "media-latched", "", 0, []string{"media-latched"}},
+		{"a gateway that encrypts", func(d *duo) {
+			d.call("c1", 0, 10300, aliceMedia, bobMedia)
+			for i := range 500 {
+				at := 300 + int64(i)*20
+				d.in.send(at, aliceMedia, bobMedia, sound(d.in.t, 1, 1, i))
+				d.out.send(at+1, natMedia, bobMedia, sound(d.in.t, 1, 11, i))
+			}
+			d.talk(plainIn, aliceMedia, natMedia, bobMedia, false)
+			d.quiet(-3000, 13000)
+		}, alg.AudioTwoWay, "media-latched", "", 0, []string{"media-latched"}},
 		{"too little to tell", func(d *duo) {
 			d.both(plainOut, plainIn)
 			d.talk(audio{at: 300, ssrc: 77, seed: 77, n: 40, lost: all}, aliceMedia, natMedia, bobMedia, true)
