@@ -17,9 +17,12 @@ func TestPassagesText(t *testing.T) {
 		Source: "capture",
 		Calls:  []alg.Call{{ID: "c1", From: "sip:a@example.net", To: "sip:b@example.net"}},
 		Streams: []alg.Stream{
-			{Src: near, Dst: far, Point: alg.Inside, DSCP: 46}, {Src: far, Dst: near, Point: alg.Inside},
-			{Src: public, Dst: far, Point: alg.Outside}, {Src: far, Dst: public, Point: alg.Outside},
-			{Src: near, Dst: relay, Point: alg.Inside}, {Src: near, Dst: far, Point: alg.Outside},
+			{Src: near, Dst: far, Point: alg.Inside, DSCP: 46},
+			{Src: far, Dst: near, Point: alg.Inside},
+			{Src: public, Dst: far, Point: alg.Outside},
+			{Src: far, Dst: public, Point: alg.Outside},
+			{Src: near, Dst: relay, Point: alg.Inside},
+			{Src: near, Dst: far, Point: alg.Outside},
 		},
 		Passages: []alg.Passage{
 			{Call: "c1", Direction: alg.Outbound, Streams: []int{0, 2}, Counted: true, Sent: 200, Lost: 3, Before: 4, Missed: 5, Samples: 30, Delay: 0.21, MaxDelay: 7},
