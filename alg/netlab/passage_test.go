@@ -54,17 +54,20 @@ func TestPassages(t *testing.T) {
 		out, in      func(p *alg.Passage) bool
 	}{
 		{
-			"clean", "", alg.AudioTwoWay, "media-latched", []string{"media-latched"},
+			"clean", "", alg.AudioTwoWay, "media-latched",
+			[]string{"media-latched"},
 			func(p *alg.Passage) bool { return p.Sent == packets && p.Lost == 0 },
 			func(p *alg.Passage) bool { return p.Sent == packets && p.Lost == 0 },
 		},
 		{
-			"one in ten is lost", "udp dport 5000 numgen inc mod 10 3 drop", alg.AudioTwoWay, "media-latched", []string{"media-latched", "media-lossy"},
+			"one in ten is lost", "udp dport 5000 numgen inc mod 10 3 drop", alg.AudioTwoWay, "media-latched",
+			[]string{"media-latched", "media-lossy"},
 			func(p *alg.Passage) bool { return p.Sent == packets && p.Lost == packets/10 },
 			func(p *alg.Passage) bool { return p.Sent == packets && p.Lost == 0 },
 		},
 		{
-			"none gets out", "udp dport 5000 drop", alg.AudioOneWay, "media-blocked", []string{"media-blocked", "media-one-way"},
+			"none gets out", "udp dport 5000 drop", alg.AudioOneWay, "media-blocked",
+			[]string{"media-blocked", "media-one-way"},
 			func(p *alg.Passage) bool { return p.Blocked && p.Sent == packets },
 			func(p *alg.Passage) bool { return p.Sent == packets && p.Lost == 0 },
 		},
