@@ -87,7 +87,8 @@ type Stream struct {
 
 	jitter, jitterSum, jitterMax float64 // nanoseconds
 
-	jittered        uint64 // packets in jitterSum
+	jittered        uint32 // packets in jitterSum
+	most            uint32 // up to which hash a packet is kept in trace, 0 where there is none
 	packets, octets uint64
 	silence         int64
 	seq             sequence
@@ -149,10 +150,26 @@ func (s *Stream) Add(at int64, dscp uint8, b []byte, size int) bool {
 
 // take takes a packet whose header has head octets and whose payload has n.
 func (s *Stream) take(at int64, dscp uint8, h Header, b []byte, head, n int) {
-	place := s.add(at, dscp, h, n)
-	if s.trace != nil && place != duplicate && place != stray {
-		s.trace.add(at, b, h, head, n, &s.seq)
+	before := s.seq.newest
+	if place := s.add(at, dscp, h, n); s.most == 0 || place == duplicate || place == stray {
+		return
 	}
+	if s.seq.newest != before+1 {
+		s.trace.follow(before, h.Sequence, &s.seq)
+	}
+	s.print(at, b, h, head, n)
+}
+
+// print keeps a packet in the trace if its hash is low enough. Of most packets no more is looked at than what is at hand.
+func (s *Stream) print(at int64, b []byte, h Header, head, n int) {
+	if hash, ok := fingerprint(b, h, head, n); ok && uint32(hash>>32) <= s.most {
+		s.keep(hash, at, h.Sequence)
+	}
+}
+
+func (s *Stream) keep(hash uint64, at int64, number uint16) {
+	s.trace.keep(Print{Hash: hash, At: at, Sequence: s.trace.number(number, &s.seq)})
+	s.most = s.trace.most()
 }
 
 func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
@@ -164,7 +181,7 @@ func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
 	s.arrival, s.timestamp = at, h.Timestamp
 	s.count(n)
 	if s.trace != nil {
-		s.trace.start(&s.seq)
+		s.trace.first, s.most = s.seq.newest, s.trace.most()
 	}
 }
 
@@ -285,12 +302,13 @@ func (s *Stream) join(next *Stream) {
 	}
 	s.countPayload()
 	next.countPayload()
-	s.seq.join(&next.seq)
-	if s.trace != nil && next.trace != nil {
-		s.trace.join(next.trace)
+	if s.most > 0 && next.most > 0 {
+		s.trace.join(next.trace, s.seq.newest, next.seq.newest)
+		s.most = s.trace.most()
 	} else {
-		s.trace = nil
+		s.trace, s.most = nil, 0
 	}
+	s.seq.join(&next.seq)
 	// The filter of RFC 3550 A.8 is linear: what was there before the seam fades with every packet after it.
 	s.jitter = next.jitter + s.jitter*math.Pow(15./16, float64(next.jittered))
 	s.jitterMax = max(s.jitterMax, next.jitterMax)
@@ -349,7 +367,7 @@ func (s *Stream) Stats() Stats {
 		MorePayloads: s.more, DSCP: s.firstDSCP, DSCPs: s.dscps, ClockGuessed: s.guessed,
 		SenderReports: s.senders, Sender: s.sender,
 		Reports: s.reports, Reception: s.reception, WorstFraction: s.worstFraction,
-		Trace: s.trace.result(),
+		Trace: s.trace.result(s.seq.newest),
 	}
 	if expected > received {
 		st.Lost = expected - received

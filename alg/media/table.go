@@ -175,8 +175,8 @@ func (f *Flow) begin(at int64, dscp uint8, h Header, head, n int, b []byte, size
 			return RTP, nil
 		}
 		s.start(at, dscp, h, n)
-		if s.trace != nil {
-			s.trace.print(at, b, h, head, n, s.seq.newest)
+		if s.most > 0 {
+			s.print(at, b, h, head, n)
 		}
 		return RTP, s
 	}
@@ -197,8 +197,8 @@ func (f *Flow) begin(at int64, dscp uint8, h Header, head, n int, b []byte, size
 		return RTP, nil
 	}
 	s.start(f.pendingAt, f.pendingDSCP, p, f.pendingLen)
-	if s.trace != nil && f.hashed {
-		s.trace.keep(Print{Hash: f.pendingHash, At: f.pendingAt, Sequence: s.seq.newest})
+	if s.most > 0 && f.hashed {
+		s.keep(f.pendingHash, f.pendingAt, p.Sequence)
 	}
 	s.take(at, dscp, h, b, head, n)
 	return RTP, s
@@ -234,7 +234,7 @@ func (t *Table) Forget(f *Flow) {
 		t.alive--
 		if s.trace != nil {
 			t.traces, t.runs = t.traces-1, t.runs-len(s.trace.missing)
-			s.trace = nil
+			s.trace, s.most = nil, 0
 		}
 		t.unlink(s)
 	}
@@ -319,6 +319,8 @@ func (f *Flow) Join(next *Flow) {
 		if own.trace = nil; fresh.trace != nil && s.trace != nil {
 			own.trace = s.trace
 			own.trace.table = f.table
+		} else {
+			own.most = 0
 		}
 	}
 	if next.waiting {

@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxPrints is how many packets of a stream are kept to know it by: enough that a tenth of it in common still shows.
-	maxPrints = 32
+	maxPrints = 24
 	// maxRuns is how many runs of missing numbers are kept of one stream, and maxAllRuns of all streams of a table.
 	maxRuns    = 1 << 12
 	maxAllRuns = 1 << 20
@@ -23,7 +23,7 @@ type Trace struct {
 	Missing     []Run  // numbers between First and Last that never came, in order
 	// Whole says that Missing is complete: the sequence never began anew, and there were not too many runs.
 	Whole  bool
-	Prints []Print // by Hash; at most 32
+	Prints []Print // by Hash; at most 24
 }
 
 // Run is a run of sequence numbers.
@@ -55,10 +55,8 @@ func (t *Trace) Count(from, to uint64) (n uint64) {
 
 // trace makes a Trace.
 type trace struct {
-	next     uint64 // the number after the newest
 	first    uint64
 	shift    uint64 // of this account's numbers against those of Stream.seq
-	most     uint64 // hash of the last print, once there are enough
 	n        int
 	restarts uint32
 	broken   bool
@@ -73,36 +71,34 @@ func (t *Table) newTrace() *trace {
 		return nil
 	}
 	t.traces++
-	return &trace{most: math.MaxUint64, table: t}
+	return &trace{table: t}
 }
 
-func (t *trace) start(seq *sequence) {
-	t.first, t.next = seq.newest, seq.newest+1
-}
-
-// add takes a packet that is no duplicate and not astray. head is how long its header is, n its payload.
-func (t *trace) add(at int64, b []byte, h Header, head, n int, seq *sequence) {
-	number := seq.newest - uint64(uint16(seq.newest)-h.Sequence) + t.shift
+// follow takes a packet that is not simply the next one: newest is what was before it.
+func (t *trace) follow(newest uint64, number uint16, seq *sequence) {
+	next, n := newest+1+t.shift, t.number(number, seq)
 	switch {
 	case seq.restarts != t.restarts:
 		t.restarts, t.broken = seq.restarts, true
-	case t.broken:
-	case number == t.next:
-		t.next++
-	case number > t.next:
-		t.miss(Run{t.next, number - 1})
-		t.next = number + 1
+	case t.broken || n == next:
+	case n > next:
+		t.miss(Run{next, n - 1})
 	default:
-		t.came(number)
+		t.came(n)
 	}
-	t.print(at, b, h, head, n, number)
 }
 
-// print keeps a packet if its hash is low enough.
-func (t *trace) print(at int64, b []byte, h Header, head, n int, number uint64) {
-	if hash, ok := fingerprint(b, h, head, n); ok && hash <= t.most {
-		t.keep(Print{Hash: hash, At: at, Sequence: number})
+// number is the number of a packet as it is counted here.
+func (t *trace) number(number uint16, seq *sequence) uint64 {
+	return seq.newest - uint64(uint16(seq.newest)-number) + t.shift
+}
+
+// most is up to where a hash is low enough to be kept, by its upper half: 0 never is it.
+func (t *trace) most() uint32 {
+	if t.n < maxPrints {
+		return math.MaxUint32
 	}
+	return max(1, uint32(t.prints[maxPrints-1].Hash>>32))
 }
 
 // miss adds a run that lies behind all others.
@@ -160,12 +156,11 @@ func (t *trace) keep(p Print) {
 	}
 	if t.n < maxPrints {
 		t.n++
+	} else if i == t.n {
+		return
 	}
 	copy(t.prints[i+1:t.n], t.prints[i:])
 	t.prints[i] = p
-	if t.n == maxPrints {
-		t.most = t.prints[maxPrints-1].Hash
-	}
 }
 
 // fingerprint is a hash of the first 16 octets of a payload, fewer where it is shorter: what is farther behind costs another look
@@ -185,45 +180,43 @@ func fingerprint(b []byte, h Header, head, n int) (hash uint64, ok bool) {
 	return hash ^ hash>>32, true
 }
 
-// join appends what another trace of the same stream saw later; d is the distance from the newest number here to the oldest there.
-func (t *trace) join(next *trace) {
-	d := uint16(next.first) - uint16(t.next-1)
+// join appends what another trace of the same stream saw later. newest is the newest number of the stream here, last there.
+func (t *trace) join(next *trace, newest, last uint64) {
+	newest, last = newest+t.shift, last+next.shift
+	d := uint16(next.first) - uint16(newest)
+	var shift uint64 // from there to here
 	switch {
 	case t.broken || next.broken || next.restarts > 0:
 		t.broken = true
 	case d >= 1 && d < maxDropout:
-		next.shift = t.next - 1 + uint64(d) - next.first
+		shift = newest + uint64(d) - next.first
 		if d > 1 {
-			t.miss(Run{t.next, t.next + uint64(d) - 2})
+			t.miss(Run{newest + 1, newest + uint64(d) - 1})
 		}
 	case d == 0 || d >= 1<<16-maxMisorder:
 		// It begins with numbers that lie before the newest one here.
-		next.shift = t.next - 1 - uint64(-d) - next.first
+		shift = newest - uint64(-d) - next.first
 	default:
 		t.broken = true
 	}
 	if !t.broken {
 		lost := next.missing
-		for number := next.first; number+next.shift < t.next && number < next.next; number++ {
+		for number := next.first; number+shift <= newest && number <= last; number++ {
 			if len(lost) > 0 && number > lost[0].To {
 				lost = lost[1:]
 			}
 			if len(lost) == 0 || number < lost[0].From {
-				t.came(number + next.shift)
+				t.came(number + shift)
 			}
 		}
 		for _, r := range lost {
-			if r = (Run{max(r.From+next.shift, t.next), r.To + next.shift}); r.From <= r.To {
+			if r = (Run{max(r.From+shift, newest+1), r.To + shift}); r.From <= r.To {
 				t.miss(r)
 			}
 		}
-		t.next = max(t.next, next.next+next.shift)
 	}
 	for _, p := range next.prints[:next.n] {
-		p.Sequence += next.shift
-		if p.Hash > t.most {
-			break
-		}
+		p.Sequence += shift
 		again := p.Repeated
 		t.keep(p)
 		for i := range t.prints[:t.n] {
@@ -233,13 +226,13 @@ func (t *trace) join(next *trace) {
 		}
 	}
 	// The stream's own numbers go on as the later account had them.
-	t.shift, t.restarts = next.shift, next.restarts
+	t.shift, t.restarts = shift+next.shift, next.restarts
 }
 
 // result is the trace as others use it.
-func (t *trace) result() *Trace {
+func (t *trace) result(newest uint64) *Trace {
 	if t == nil {
 		return nil
 	}
-	return &Trace{First: t.first, Last: t.next - 1, Missing: t.missing, Whole: !t.broken, Prints: t.prints[:t.n:t.n]}
+	return &Trace{First: t.first, Last: newest + t.shift, Missing: t.missing, Whole: !t.broken, Prints: t.prints[:t.n:t.n]}
 }
