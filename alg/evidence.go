@@ -117,10 +117,11 @@ type Pair struct {
 	Step     string    `json:"step"`  // what was sent, "invite"; an answer bears the name of its request's step
 	Shape    string    `json:"shape"` // whose addresses the message holds
 	Role     Role      `json:"role"`
-	Trait    string    `json:"trait,omitempty"`   // what is odd about the message, "a host name in c="
-	Breaks   string    `json:"breaks,omitempty"`  // the rule that the message breaks on purpose, "RFC 3261 8.1.1: no CSeq"
-	Control  int       `json:"control,omitempty"` // the pair of the same step on the control port
-	Datagram Datagram  `json:"datagram,omitzero"` // of a message that was sent for its size
+	Trait    string    `json:"trait,omitempty"`    // what is odd about the message, "a host name in c="
+	Breaks   string    `json:"breaks,omitempty"`   // the rule that the message breaks on purpose, "RFC 3261 8.1.1: no CSeq"
+	Control  int       `json:"control,omitempty"`  // the pair of the same step on the control port
+	Datagram Datagram  `json:"datagram,omitzero"`  // of a message that was sent for its size
+	Delay    float64   `json:"delay_ms,omitempty"` // of captures: how much later than the first point the second has it, at least, in ms
 	Inside   *Sighting `json:"inside"`
 	Outside  *Sighting `json:"outside"`
 }

@@ -315,6 +315,7 @@ func (j *caseJudge) steps() []*step {
 		switch {
 		case p.Delivered():
 			s.delivered++
+			j.delayed(p, flow)
 			if j.changes(p, flow) {
 				s.changed = true
 			}

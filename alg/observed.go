@@ -46,6 +46,7 @@ type Way struct {
 	Errors    int            // how many of them
 	NoWay     int            // how many of them say that there is no way to the host, or none that is allowed, well before the end
 	By        netip.Addr     // who sent them
+	Blocked   bool           // the stream passed one vantage point and, for all that is known, was to pass the other, and never did
 }
 
 // Unacked is an answer to an INVITE that its sender repeated, since it got no ACK.
@@ -235,6 +236,9 @@ func (j *Judge) deaf(o *Observed, towards int, rule *Rule, left string) string {
 	case w.refused():
 		evidence := fmt.Sprintf("%s says so of %s, in %d ICMP errors", w.By, w.Went, w.Errors)
 		f.Cause = j.callFinding(&mediaRefused, o, o.path(), d, evidence).ID
+	case w.Blocked && rule != &mediaBlocked:
+		evidence := fmt.Sprintf("%s packets to %s pass one capture and none the other, while messages of the call pass both", number(w.Before), w.Went)
+		f.Cause = j.callFinding(&mediaBlocked, o, o.path(), d, evidence).ID
 	default:
 		return f.ID
 	}

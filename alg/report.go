@@ -39,7 +39,9 @@ type Report struct {
 	Findings []Finding     `json:"findings"`
 	Calls    []Call        `json:"calls,omitempty"`
 	Streams  []Stream      `json:"streams,omitempty"`
-	Probes   []Probe       `json:"probes,omitempty"` // that captures hold
+	Probes   []Probe       `json:"probes,omitempty"`   // that captures hold
+	Passages []Passage     `json:"passages,omitempty"` // of streams, between two captures
+	Clock    *Clock        `json:"clock,omitempty"`    // of two captures
 	Media    *MediaSummary `json:"media,omitempty"`
 	Trials   []Trial       `json:"trials"`
 	Triggers []string      `json:"triggers"` // what sets the box off, one sentence each

@@ -27,12 +27,12 @@ type Rule struct {
 
 // Rules returns every rule: those of SIP, those of H.323, those about media, those about messages that do not arrive at all, and the one about TLS.
 func Rules() []Rule {
-	return slices.Concat(sipRules(), h323Rules(), mediaRules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted, sipProxyAnswered, sipProxyRefused, responseRedirected, largeDatagramsLost, clientBanned, tcpIntercepted, tcpProxy, ackMissing}, observedRules(), signRules())
+	return slices.Concat(sipRules(), h323Rules(), mediaRules(), []Rule{messageDropped, nonconformingDropped, portBlocked, tlsIntercepted, sipProxyAnswered, sipProxyRefused, responseRedirected, largeDatagramsLost, clientBanned, tcpIntercepted, tcpProxy, ackMissing, messageAdded, messageDelayed}, observedRules(), signRules())
 }
 
 // mediaRules are about the media of calls, and about what lets it in.
 func mediaRules() []Rule {
-	return []Rule{mediaBlocked, mediaOneWay, mediaLossy, mediaDependsOnALG, mediaPinholeOpened, bindingShort, mediaAddressPrivate, mediaRefused, mediaLatched, mediaAsymmetric, sdpPortUntouched, mediaSentAstray, mediaFromElsewhere}
+	return []Rule{mediaBlocked, mediaOneWay, mediaLossy, mediaDelayed, mediaDependsOnALG, mediaPinholeOpened, bindingShort, mediaAddressPrivate, mediaRefused, mediaLatched, mediaAsymmetric, sdpPortUntouched, mediaSentAstray, mediaFromElsewhere}
 }
 
 // observedRules are about requests and registrations of others, as captures show them.

@@ -20,6 +20,9 @@ var sipProxyAnswered = Rule{
 
 // answered reports an answer that nobody at the far end sent.
 func (j *caseJudge) answered(p *Pair, flow *Flow) bool {
+	if j.c.captured() {
+		return j.added(p, flow)
+	}
 	if p.Outbound || flow.Proto() != ProtoSIP || len(p.Outside.Raw) > 0 || !bytes.HasPrefix(p.Inside.Raw, []byte("SIP/2.0 ")) {
 		return false
 	}

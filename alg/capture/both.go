@@ -24,14 +24,21 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 		signalling.Add(m)
 	}
 	for i, v := range []*vantage{b.inside, b.outside} {
-		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: cfg.Limits, Message: []func(*Message){b.inside.add, outside}[i], Progress: cfg.Progress, Stdin: cfg.Stdin})
+		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: cfg.Limits, Message: []func(*Message){b.inside.add, outside}[i], Progress: cfg.Progress, Stdin: cfg.Stdin, traces: true})
 		if err != nil {
 			return nil, err
 		}
 		v.capture = c
 	}
 	b.match()
+	b.findEnds()
+	b.pairStreams()
+	b.bounds()
 	points := b.points()
+	b.passages()
+	for i := range points {
+		points[i].Complete = points[i].Complete && b.missed[i] == 0
+	}
 	cases, joints, added := b.cases(points)
 	cases = append(cases, b.probes(points, joints)...)
 
@@ -60,10 +67,11 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	calls, alone := b.observed(&j)
 	signalling.Judge(&j)
 	r := j.Report()
-	r.Calls, r.Evidence = calls, evidence
+	r.Calls, r.Evidence, r.Passages, r.Clock = calls, evidence, b.passed, b.clock()
 	r.Streams = append(b.inside.capture.StreamsAt(alg.Inside), b.outsideStreams()...)
 	r.Started = time.Unix(0, b.inside.capture.First).UTC()
 	b.network(r, joints)
+	b.mediaNotes(r)
 	b.notes(r, alone, added)
 	r.Probes, r.Network.Reflector = b.probeList(), b.reflector(r.Network.Local)
 	return r, nil
@@ -82,11 +90,16 @@ func unique(flows []alg.Flow) []alg.Flow {
 // margin is left out at both ends of the time that two captures have in common: what is on the way then is in one alone.
 const margin = int64(time.Second)
 
+// common is the time that both captures cover, by the clock of the inside.
+func (b *between) common() (from, to int64) {
+	in, out := b.inside.capture, b.outside.capture
+	return max(in.First, out.First-b.offset), min(in.Last, out.Last-b.offset)
+}
+
 // points are the vantage points, in the time of the inside.
 func (b *between) points() []alg.Point {
-	in, out := b.inside.capture, b.outside.capture
-	from := max(in.First, out.First-b.offset) + margin
-	to := min(in.Last, out.Last-b.offset) - margin
+	from, to := b.common()
+	from, to = from+margin, to-margin
 	// Nearer to either end, what both saw shows that both looked.
 	for _, s := range b.inside.list {
 		if s.other != nil {
@@ -130,18 +143,22 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 	}
 	matched := map[int]bool{}
 	base := len(b.inside.capture.Streams)
+	streams := b.passageOf()
 	for i := range ins {
 		o := &ins[i]
 		k, ok := index[names[o.ID]]
 		if !ok {
 			alone[0]++
 			calls = append(calls, j.AddCall(o))
+			b.judgeMedia(j, o, &calls[len(calls)-1], streams)
 			continue
 		}
 		matched[k] = true
 		o.Callee = innerCallee[o.ID]
 		b.merge(o, &outs[k], base)
+		blocked(o, streams)
 		calls = append(calls, j.AddCall(o))
+		b.judgeMedia(j, o, &calls[len(calls)-1], streams)
 	}
 	for i := range outs {
 		if matched[i] {
@@ -151,6 +168,7 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 		o := &outs[i]
 		b.shift(o, base)
 		calls = append(calls, j.AddCall(o))
+		b.judgeMedia(j, o, &calls[len(calls)-1], streams)
 	}
 	return b.inside.calls.Legs(calls), alone
 }
@@ -174,6 +192,7 @@ func (b *between) shift(o *alg.Observed, base int) {
 // end what was sent, and what came back instead.
 func (b *between) merge(o, out *alg.Observed, base int) {
 	b.shift(out, base)
+	none := b.outside.mute() || len(out.Streams) == 0 && b.local(o) // of its media outside
 	o.Streams = append(o.Streams, out.Streams...)
 	near, far := 0, 1
 	if o.Callee {
@@ -182,18 +201,23 @@ func (b *between) merge(o, out *alg.Observed, base int) {
 	in := &o.Ways[near]
 	seen := out.Ways[near]
 	in.Written = in.Announced
-	in.Before, in.Announced, in.Path, in.Natted = seen.Packets, seen.Announced, seen.Path, seen.Natted
+	in.Before, in.Announced, in.Path, in.Natted = seen.Packets, seen.Announced, seen.Path, seen.Natted && !none
 	if seen.Packets > 0 {
 		in.Went, in.By = seen.Went, seen.By // as it was sent
 	}
-	in.Errors, in.NoWay, in.Refused = max(in.Errors, seen.Errors), max(in.NoWay, seen.NoWay), max(in.Refused, seen.Refused)
-	before := o.Ways[far]
-	o.Ways[far] = out.Ways[far]
-	o.Ways[far].Before = before.Packets
-	if o.Ways[far].Packets == 0 {
-		o.Ways[far].Went = before.Went
+	if b.inside.mute() && !b.outside.mute() {
+		seen.Written, seen.Before = in.Written, 0
+		*in = seen
 	}
-	o.Ways[far].Expected = o.Ways[far].Expected && before.Expected
+	in.Errors, in.NoWay, in.Refused = max(in.Errors, seen.Errors), max(in.NoWay, seen.NoWay), max(in.Refused, seen.Refused)
+	if before := o.Ways[far]; !none {
+		o.Ways[far] = out.Ways[far]
+		o.Ways[far].Before = before.Packets
+		if o.Ways[far].Packets == 0 {
+			o.Ways[far].Went = before.Went
+		}
+		o.Ways[far].Expected = o.Ways[far].Expected && before.Expected
+	}
 	if out.Unacked != nil && (o.Unacked == nil || out.Unacked.Count > o.Unacked.Count) {
 		o.Unacked = out.Unacked
 	}
@@ -243,7 +267,7 @@ func (b *between) notes(r *alg.Report, alone [2]int, added map[string]int) {
 	}
 	*n = append(*n, fmt.Sprintf("%d of %d messages inside and %d outside were found on the other side", matched, len(b.inside.list), len(b.outside.list)))
 	if d := time.Duration(b.offset).Round(time.Microsecond); d > time.Millisecond || d < -time.Millisecond {
-		*n = append(*n, fmt.Sprintf("the clock of the outside capture differs by %s; times are the inside's", d))
+		*n = append(*n, fmt.Sprintf("the clock of the outside capture differs by %s%s; times are the inside's", d, b.doubtSays()))
 	}
 	for i, what := range []string{"inside", "outside"} {
 		if alone[i] > 0 {

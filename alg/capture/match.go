@@ -32,6 +32,7 @@ type seen struct {
 	number  uint32        // in it
 
 	stray *Message // what stands directly before it in its stream and is no message
+	again bool     // there are others like it at this point, repetitions or further hops
 }
 
 // sighting is the message as judging takes it, with the stray octets before it: whoever reads the stream takes what is behind the
@@ -71,6 +72,11 @@ type vantage struct {
 	capture *Capture
 	probes  sessions
 	strays  map[way]*Message // the last ones that are still followed by nothing
+
+	near, far map[netip.Addr]bool // addresses that signal through the box: on this side of it, and beyond
+	crossed   map[int]*seen       // messages that passed both points, by ID
+	passed    map[string]bool     // calls that have such
+	keys      map[string]bool
 }
 
 // add takes the next message.
@@ -160,6 +166,14 @@ func shared(a, b *Message) (src, dst bool) { return a.Src == b.Src, a.Dst == b.D
 type between struct {
 	inside, outside *vantage
 	offset          int64 // of the outside's clock against the inside's, in nanoseconds
+	timed           bool  // it is known
+	doubt           int64 // how far off it may be; -1 if nothing tells it from delay
+	drift           int64 // by how much it changes, at least
+
+	calls  map[string]string // by the names that the inside has for them, those of the outside
+	paired []twins           // streams that both points saw
+	passed []alg.Passage
+	missed [2]int // packets that passed the other point, coming from this side, and are missing in its capture
 }
 
 // farApart is how much later a message may pass the second point than the first, in nanoseconds: more is another one.
@@ -171,8 +185,8 @@ const maxAlike = 64
 // match finds the messages of the inside at the outside: first those whose key is there once on either side, which tell the
 // difference of the clocks, then the others by time.
 func (b *between) match() {
-	if !b.clocks(0) {
-		b.clocks(1)
+	if !b.clocks(0) && !b.clocks(1) {
+		b.clocksOfMedia()
 	}
 	for pass := range 2 {
 		index := map[string][]*seen{}
@@ -217,6 +231,12 @@ func (b *between) clocks(pass int) bool {
 			count[s.keys[pass]] = n
 		}
 	}
+	for _, s := range b.inside.list {
+		s.again = s.again || count[s.keys[pass]][0] > 1
+	}
+	for _, s := range b.outside.list {
+		s.again = s.again || count[s.keys[pass]][1] > 1
+	}
 	once := map[string]*seen{}
 	for _, s := range b.inside.list {
 		if count[s.keys[pass]] == [2]int{1, 1} {
@@ -238,6 +258,11 @@ func (b *between) clocks(pass int) bool {
 			diffs[1] = append(diffs[1], o.At-i.At)
 		}
 	}
+	return b.setOffset(diffs)
+}
+
+// setOffset is the mean of the medians of both directions. It says whether there is one.
+func (b *between) setOffset(diffs [2][]int64) bool {
 	var sum, n int64
 	for _, d := range diffs {
 		if len(d) > 0 {
@@ -247,7 +272,7 @@ func (b *between) clocks(pass int) bool {
 		}
 	}
 	if n > 0 {
-		b.offset = sum / n
+		b.offset, b.timed = sum/n, true
 	}
 	return n > 0
 }
@@ -400,9 +425,17 @@ func (b *between) cases(points []alg.Point) (cases []alg.Case, joints map[*Flow]
 			p.Outside = out.sighting()
 			p.Outside.At = p.Outside.At.Add(-time.Duration(b.offset))
 		}
-		if p.Outbound && p.Inside == nil || !p.Outbound && p.Outside == nil {
+		switch {
+		case p.Inside != nil && p.Outside != nil:
+			p.Delay = b.took(s, p.Outbound)
+		case p.Outbound != (p.Inside == nil): // its sender alone had it
+		case !b.addedBetween(s, p.Outbound, points):
 			added[s.name]++ // nobody was seen to send it: the box did, or the capture lacks it
 			return
+		case p.Outbound:
+			p.Inside = &alg.Sighting{At: p.Outside.At}
+		default:
+			p.Outside = &alg.Sighting{At: p.Inside.At}
 		}
 		k := try{p.Flow, p.Step, p.Outbound}
 		tries[k]++

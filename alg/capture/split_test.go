@@ -90,7 +90,7 @@ func TestSplit(t *testing.T) {
 			file := write(t, file)[0]
 			read := func(o Options) (*Capture, []*Message) {
 				var list []*Message
-				o.Message = func(m *Message) { list = append(list, m) }
+				o.Message, o.traces = func(m *Message) { list = append(list, m) }, true
 				c, err := Read(context.Background(), []string{file}, o)
 				if err != nil {
 					t.Fatal(err)

@@ -57,11 +57,11 @@ func Classify(b []byte) Kind {
 	return None
 }
 
-// octets returns how many octets of payload a packet has, as a sender report counts them: without header and padding
-// (RFC 3550 6.4.1). size is the length on the wire, of which b may hold less. ok is false if the lengths contradict each
+// octets returns how long the header of a packet is, and how many octets of payload it has, as a sender report counts them:
+// without header and padding (RFC 3550 6.4.1). size is the length on the wire, of which b may hold less. ok is false if the lengths contradict each
 // other.
-func octets(b []byte, size int) (n int, ok bool) {
-	head := headerLen + 4*int(b[0]&0x0f)
+func octets(b []byte, size int) (head, n int, ok bool) {
+	head = headerLen + 4*int(b[0]&0x0f)
 	if b[0]&0x10 != 0 {
 		if len(b) >= head+4 {
 			head += 4 + 4*int(binary.BigEndian.Uint16(b[head+2:]))
@@ -70,17 +70,17 @@ func octets(b []byte, size int) (n int, ok bool) {
 		}
 	}
 	if head > size {
-		return 0, false
+		return 0, 0, false
 	}
 	n = size - head
 	if b[0]&0x20 != 0 && len(b) == size {
 		pad := int(b[size-1])
 		if pad == 0 || pad > n {
-			return 0, false
+			return 0, 0, false
 		}
 		n -= pad
 	}
-	return n, true
+	return head, n, true
 }
 
 // plausible says whether a packet that nothing announced could be RTP: lengths that fit, and a payload type that RFC 3551
@@ -89,6 +89,6 @@ func plausible(h Header, b []byte, size int) bool {
 	if h.Payload > 34 && h.Payload < 96 || h.SSRC == 0 {
 		return false
 	}
-	_, ok := octets(b, size)
+	_, _, ok := octets(b, size)
 	return ok
 }

@@ -63,7 +63,7 @@ func FuzzAdd(f *testing.F) {
 		f.Add(s, uint8(3), int64(-5), false)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, step uint8, at int64, announced bool) {
-		table := Table{MaxStreams: 5, MaxFlows: 2}
+		table := Table{MaxStreams: 5, MaxFlows: 2, Traces: true}
 		flow := table.Flow(alice, bob)
 		if announced {
 			flow.Announce(at, []Format{{97, "x", 1}})
@@ -85,6 +85,9 @@ func FuzzAdd(f *testing.F) {
 			got += st.Packets
 			if received := st.Packets - uint64(st.Duplicates) - uint64(st.Strays); st.Expected < received || st.Lost != st.Expected-received {
 				t.Fatalf("%+v", st)
+			}
+			if tr := st.Trace; tr.Whole && tr.Count(tr.First, tr.Last) != st.Packets-uint64(st.Duplicates)-uint64(st.Strays) {
+				t.Fatalf("%d packets, of which the trace has %d: %+v", st.Packets, tr.Count(tr.First, tr.Last), tr)
 			}
 		}
 		if table.Len() > 5 || got < packets {

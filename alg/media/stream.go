@@ -65,6 +65,8 @@ type Stats struct {
 	Reports       uint32          // reception reports of the far end about this stream
 	Reception     ReceptionReport // the last one
 	WorstFraction uint8           // highest loss of a report, in 1/256 (RFC 3550 6.4.1)
+
+	Trace *Trace // nil unless Table.Traces is set
 }
 
 // pauseTime is what counts as a pause, in nanoseconds.
@@ -89,7 +91,8 @@ type Stream struct {
 
 	jitter, jitterSum, jitterMax float64 // nanoseconds
 
-	jittered        uint64 // packets in jitterSum
+	jittered        uint32 // packets in jitterSum
+	most            uint32 // up to which hash a packet is kept in trace, 0 where there is none
 	packets, octets uint64
 	silence         int64
 	seq             sequence
@@ -101,6 +104,7 @@ type Stream struct {
 	dscps     uint64
 	firstDSCP uint8
 
+	trace     *trace // nil where it is not wanted
 	flow      *Flow
 	next      *Stream // of the same flow
 	same      *Stream // of the same SSRC
@@ -144,11 +148,35 @@ func (s *Stream) Add(at int64, dscp uint8, b []byte, size int) bool {
 	if !ok || h.SSRC != s.ssrc {
 		return false
 	}
-	n, ok := octets(b, size)
+	head, n, ok := octets(b, size)
 	if ok {
-		s.add(at, dscp, h, n)
+		s.take(at, dscp, h, b, head, n)
 	}
 	return ok
+}
+
+// take takes a packet whose header has head octets and whose payload has n.
+func (s *Stream) take(at int64, dscp uint8, h Header, b []byte, head, n int) {
+	before := s.seq.newest
+	if place := s.add(at, dscp, h, n); s.most == 0 || place == duplicate || place == stray {
+		return
+	}
+	if s.seq.newest != before+1 {
+		s.trace.follow(before, h.Sequence, &s.seq)
+	}
+	s.print(at, b, h, head, n)
+}
+
+// print keeps a packet in the trace if its hash is low enough. Of most packets no more is looked at than what is at hand.
+func (s *Stream) print(at int64, b []byte, h Header, head, n int) {
+	if hash, ok := fingerprint(b, h, head, n); ok && uint32(hash>>32) <= s.most {
+		s.keep(hash, at, h.Sequence)
+	}
+}
+
+func (s *Stream) keep(hash uint64, at int64, number uint16) {
+	s.trace.keep(Print{Hash: hash, At: at, Sequence: s.trace.number(number, &s.seq)})
+	s.most = s.trace.most()
 }
 
 func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
@@ -160,12 +188,15 @@ func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
 	s.arrival, s.timestamp = at, h.Timestamp
 	s.clocked, s.stamp = s.tick != 0 && s.steady, h.Timestamp
 	s.count(n)
+	if s.trace != nil {
+		s.trace.first, s.most = s.seq.newest, s.trace.most()
+	}
 }
 
 // add takes a packet with n octets of payload.
-func (s *Stream) add(at int64, dscp uint8, h Header, n int) {
+func (s *Stream) add(at int64, dscp uint8, h Header, n int) (place order) {
 	before := s.seq.newest
-	place := s.seq.add(h.Sequence)
+	place = s.seq.add(h.Sequence)
 	if gap := at - s.last; gap > 0 {
 		if gap >= pauseTime {
 			s.pauses++
@@ -186,14 +217,14 @@ func (s *Stream) add(at int64, dscp uint8, h Header, n int) {
 	}
 	s.count(n)
 	if place == duplicate || place == stray {
-		return
+		return place
 	}
 	if s.tick == 0 {
 		s.watchClock(at, h)
-		return
+		return place
 	}
 	if !s.steady {
-		return
+		return place
 	}
 	// RFC 3550 A.8 in nanoseconds instead of ticks. Timestamps wrap; a difference of theirs is signed.
 	d := math.Abs(float64(at-s.arrival) - float64(int32(h.Timestamp-s.timestamp))*s.tick)
@@ -204,6 +235,7 @@ func (s *Stream) add(at int64, dscp uint8, h Header, n int) {
 	if s.jitter > s.jitterMax {
 		s.jitterMax = s.jitter
 	}
+	return place
 }
 
 func (s *Stream) count(n int) {
@@ -285,6 +317,12 @@ func (s *Stream) join(next *Stream) {
 	}
 	s.countPayload()
 	next.countPayload()
+	if s.most > 0 && next.most > 0 {
+		s.trace.join(next.trace, s.seq.newest, next.seq.newest)
+		s.most = s.trace.most()
+	} else {
+		s.trace, s.most = nil, 0
+	}
 	s.seq.join(&next.seq)
 	s.joinJitter(next)
 	for i := range next.used {
@@ -358,6 +396,7 @@ func (s *Stream) Stats() Stats {
 		MorePayloads: s.more, DSCP: s.firstDSCP, DSCPs: s.dscps, ClockGuessed: s.guessed,
 		SenderReports: s.senders, Sender: s.sender,
 		Reports: s.reports, Reception: s.reception, WorstFraction: s.worstFraction,
+		Trace: s.trace.result(s.seq.newest),
 	}
 	if expected > received {
 		st.Lost = expected - received

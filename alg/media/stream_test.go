@@ -51,12 +51,12 @@ func TestHeader(t *testing.T) {
 	if want := (Header{96, true, 513, 1 << 31, 0xfeedbeef}); !ok || got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if n, ok := octets(b, len(b)); !ok || n != 160 {
+	if _, n, ok := octets(b, len(b)); !ok || n != 160 {
 		t.Errorf("%d octets of payload", n)
 	}
 	b[0] |= 0x20
 	b[len(b)-1] = 4
-	if n, ok := octets(b, len(b)); !ok || n != 156 {
+	if _, n, ok := octets(b, len(b)); !ok || n != 156 {
 		t.Errorf("%d octets of padded payload", n)
 	}
 }

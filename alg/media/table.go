@@ -28,6 +28,8 @@ type Table struct {
 	// Eager makes streams begin with their first packet also where nothing was announced yet: for an account that is joined to
 	// an earlier one, which knows what was. They count as little as others before they are past probation.
 	Eager bool
+	// Traces makes every stream keep a Trace, to be found at another point.
+	Traces bool
 	// Overflow is how many packets of streams, or first packets of flows, found no room.
 	Overflow uint64
 
@@ -36,6 +38,8 @@ type Table struct {
 	alive   int
 	bySSRC  map[uint32]*Stream
 	unplace uint64 // reports about streams that are not known
+	traces  int
+	runs    int // of missing numbers, in all traces
 }
 
 // Flow is one direction between two transport addresses.
@@ -57,6 +61,8 @@ type Flow struct {
 	pendingAt   int64
 	pendingLen  int
 	pendingDSCP uint8
+	pendingHash uint64 // of its payload, if hashed
+	hashed      bool
 
 	// RTCPs is how many datagrams of RTCP were seen, Byes how many BYE packets in them.
 	RTCPs, Byes uint64
@@ -143,32 +149,35 @@ func (f *Flow) Add(at int64, dscp uint8, b []byte, size int) (Kind, *Stream) {
 		}
 		return None, nil
 	}
-	n, ok := octets(b, size)
+	head, n, ok := octets(b, size)
 	if !ok {
 		return None, nil
 	}
 	if s := f.last; s != nil && s.ssrc == h.SSRC {
-		s.add(at, dscp, h, n)
+		s.take(at, dscp, h, b, head, n)
 		return RTP, s
 	}
 	for s := f.streams; s != nil; s = s.next {
 		if s.ssrc == h.SSRC {
 			f.last = s
-			s.add(at, dscp, h, n)
+			s.take(at, dscp, h, b, head, n)
 			return RTP, s
 		}
 	}
-	return f.begin(at, dscp, h, n, b, size)
+	return f.begin(at, dscp, h, head, n, b, size)
 }
 
 // begin takes a packet of an SSRC that the flow does not have.
-func (f *Flow) begin(at int64, dscp uint8, h Header, n int, b []byte, size int) (Kind, *Stream) {
+func (f *Flow) begin(at int64, dscp uint8, h Header, head, n int, b []byte, size int) (Kind, *Stream) {
 	if (f.announced || f.table.Eager && plausible(h, b, size)) && f.n < maxEager {
 		s := f.open(h.SSRC)
 		if s == nil {
 			return RTP, nil
 		}
 		s.start(at, dscp, h, n)
+		if s.most > 0 {
+			s.print(at, b, h, head, n)
+		}
 		return RTP, s
 	}
 	if !f.announced && !plausible(h, b, size) {
@@ -177,6 +186,9 @@ func (f *Flow) begin(at int64, dscp uint8, h Header, n int, b []byte, size int) 
 	p := f.pending
 	if step := h.Sequence - p.Sequence; !f.waiting || p.SSRC != h.SSRC || step == 0 || step > 20 || int32(h.Timestamp-p.Timestamp) < 0 {
 		f.waiting, f.pending, f.pendingAt, f.pendingLen, f.pendingDSCP = true, h, at, n, dscp
+		if f.table.Traces {
+			f.pendingHash, f.hashed = fingerprint(b, h, head, n)
+		}
 		return RTP, nil
 	}
 	f.waiting = false
@@ -185,7 +197,10 @@ func (f *Flow) begin(at int64, dscp uint8, h Header, n int, b []byte, size int) 
 		return RTP, nil
 	}
 	s.start(f.pendingAt, f.pendingDSCP, p, f.pendingLen)
-	s.add(at, dscp, h, n)
+	if s.most > 0 && f.hashed {
+		s.keep(f.pendingHash, f.pendingAt, p.Sequence)
+	}
+	s.take(at, dscp, h, b, head, n)
 	return RTP, s
 }
 
@@ -196,7 +211,7 @@ func (f *Flow) open(ssrc uint32) *Stream {
 		t.Overflow++
 		return nil
 	}
-	s := &Stream{ssrc: ssrc, flow: f, next: f.streams}
+	s := &Stream{ssrc: ssrc, flow: f, next: f.streams, trace: t.newTrace()}
 	f.streams, f.last = s, s
 	f.n++
 	t.alive++
@@ -217,6 +232,10 @@ func (t *Table) Forget(f *Flow) {
 	for s := f.streams; s != nil; s = s.next {
 		s.dropped = true
 		t.alive--
+		if s.trace != nil {
+			t.traces, t.runs = t.traces-1, t.runs-len(s.trace.missing)
+			s.trace, s.most = nil, 0
+		}
 		t.unlink(s)
 	}
 	f.streams, f.last, f.n, f.waiting = nil, nil, 0, false
@@ -297,8 +316,15 @@ func (f *Flow) Join(next *Flow) {
 		*own = *s
 		own.flow, own.next, own.payload = f, fresh.next, 0xff
 		own.same, own.linked, own.depth = fresh.same, fresh.linked, fresh.depth
+		if own.trace = nil; fresh.trace != nil && s.trace != nil {
+			own.trace = s.trace
+			own.trace.table = f.table
+		} else {
+			own.most = 0
+		}
 	}
 	if next.waiting {
 		f.waiting, f.pending, f.pendingAt, f.pendingLen, f.pendingDSCP = true, next.pending, next.pendingAt, next.pendingLen, next.pendingDSCP
+		f.pendingHash, f.hashed = next.pendingHash, next.hashed
 	}
 }

@@ -113,6 +113,7 @@ func full() *alg.Report {
 	r.Streams[0], r.Trials[0].Media.Stream = stream, &stream
 	r.Calls[0].Proto, r.Calls[0].Audio, r.Calls[0].Missing = alg.ProtoSIP, alg.AudioOneWay, alg.Inbound
 	r.Calls[0].Legs[0].Audio = alg.AudioTwoWay
+	r.Passages[0].Direction = alg.Inbound
 	m := r.Trials[0].Media
 	m.Signalling, m.Kind, m.Towards = alg.ProtoH323, alg.MediaRTCP, alg.TowardsSource
 	r.Trials[0].Pinhole.From, r.Trials[0].Pinhole.Listening = "host", alg.FirewallUnknown

@@ -31,6 +31,7 @@ func Text(w io.Writer, r *alg.Report, opts TextOptions) error {
 	t.network()
 	t.probes()
 	t.calls()
+	t.passages()
 	t.notes()
 	t.paths()
 	t.media()
