@@ -13,12 +13,16 @@ type Limits struct {
 	Flows    int // conversations, DefaultFlows
 	Streams  int // of RTP, media.DefaultMaxStreams
 	Buffered int // octets of TCP streams that wait for what is missing, DefaultBuffered
+	Messages int // octets of the messages of either of two vantage points that wait to be matched, DefaultMessages
+	Evidence int // octets of messages that a report has as evidence, DefaultEvidence
 }
 
 // The defaults of Limits.
 const (
 	DefaultFlows    = 1 << 18
 	DefaultBuffered = 16 << 20
+	DefaultMessages = 40 << 20
+	DefaultEvidence = 16 << 20
 )
 
 // idleTime is how long a flow in which nothing was recognised must be idle, in nanoseconds of the capture, to make room for
