@@ -124,7 +124,7 @@ func start(lines []line, i, end int) int {
 func (c *comparison) sameBranch(a, b line) bool {
 	branch := func(raw []byte, l line) []byte {
 		for _, t := range l.tokens {
-			if t.key == "via[0].branch#1" {
+			if t.key == "via[0].branch" && t.nth == 0 {
 				return raw[t.off:t.end]
 			}
 		}
@@ -189,11 +189,11 @@ func (c *comparison) tokens(a, b *line) {
 	}
 	same := func(i, j int) bool {
 		x, y := bytesOf(i, j)
-		return a.tokens[i].key == b.tokens[j].key && bytes.Equal(x, y)
+		return a.tokens[i].partner(&b.tokens[j]) && bytes.Equal(x, y)
 	}
 	score := func(i, j int) int {
 		switch {
-		case a.tokens[i].key != b.tokens[j].key:
+		case !a.tokens[i].partner(&b.tokens[j]):
 			return 0
 		case a.tokens[i].gap():
 			if same(i, j) {

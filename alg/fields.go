@@ -21,12 +21,16 @@ type line struct {
 // A token is a leaf that the parser named or the octets between two leaves. A line's tokens cover it whole.
 type token struct {
 	key  string // aligns tokens within a line; empty between leaves
+	nth  int    // among those of its line with the same key, from 0
 	path string // the field path; empty between leaves
 	off  int
 	end  int
 }
 
 func (t token) gap() bool { return t.key == "" }
+
+// partner reports whether two tokens bear the same name.
+func (t *token) partner(u *token) bool { return t.nth == u.nth && t.key == u.key }
 
 // leaf is what both parsers' spans become: the one adapter between the parsers and everything else.
 type leaf struct {
@@ -59,7 +63,8 @@ func rawLine(_ []byte, off, end int) line {
 
 func sipLines(raw []byte) []line {
 	msg := sip.Parse(raw)
-	var head, body []leaf
+	head := make([]leaf, 0, len(msg.Spans))
+	var body []leaf
 	for _, s := range msg.Spans {
 		if int(s.Off) < msg.BodyOff {
 			head = append(head, sipLeaf(raw, s))
@@ -69,7 +74,9 @@ func sipLines(raw []byte) []line {
 	if !isSDP {
 		from, to = len(raw), len(raw)
 	} else {
-		for _, s := range sdp.AppendSpans(nil, raw[from:to]) {
+		spans := sdp.AppendSpans(nil, raw[from:to])
+		body = make([]leaf, 0, len(spans))
+		for _, s := range spans {
 			body = append(body, sdpLeaf(raw[from:to], s, from))
 		}
 	}
@@ -97,9 +104,12 @@ func sipLines(raw []byte) []line {
 
 func sipLeaf(raw []byte, s sip.Span) leaf {
 	l := leaf{path: s.Path(raw), lineKey: s.LineKey(raw), line: int(s.Line), value: int(s.Index), off: int(s.Off), end: int(s.End)}
-	first := s
-	first.Index = 0
-	l.key = first.Path(raw)
+	l.key = l.path
+	if s.Index != 0 {
+		first := s
+		first.Index = 0
+		l.key = first.Path(raw)
+	}
 	whole := s
 	whole.Part = sip.PartValue
 	l.linePath = whole.Path(raw)
@@ -126,20 +136,21 @@ func sdpLeaf(body []byte, s sdp.Span, base int) leaf {
 // a header inserted at the end does not make the one before it look changed.
 func cut(raw []byte, off, end int, leaves []leaf, blank bool) []line {
 	var out []line
+	count := map[string]int{}
 	add := func(key, path string, off, end int, leaves []leaf) {
 		if off >= end {
 			return
 		}
-		l := line{key: key, path: path, off: off, end: end}
-		count := map[string]int{}
+		l := line{key: key, path: path, off: off, end: end, tokens: make([]token, 0, 2*len(leaves)+1)}
+		clear(count)
 		at := off
 		for _, f := range leaves {
 			if f.off > at {
 				l.tokens = append(l.tokens, token{off: at, end: f.off})
 			}
 			// Two values of one header in one line bear the same key but for their order.
+			l.tokens = append(l.tokens, token{key: f.key, nth: count[f.key], path: f.path, off: f.off, end: f.end})
 			count[f.key]++
-			l.tokens = append(l.tokens, token{key: fmt.Sprintf("%s#%d", f.key, count[f.key]), path: f.path, off: f.off, end: f.end})
 			at = f.end
 		}
 		if at < end {
