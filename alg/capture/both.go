@@ -17,8 +17,9 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	most := cmp.Or(cfg.Limits.Messages, DefaultMessages)
 	maxEvidence := cmp.Or(cfg.Limits.Evidence, DefaultEvidence)
 	b := &between{inside: &vantage{calls: Calls{Max: cfg.MaxCalls}, most: most}, outside: &vantage{calls: Calls{Max: cfg.MaxCalls}, most: most}}
+	shown := bothProgress(cfg)
 	for i, v := range []*vantage{b.inside, b.outside} {
-		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: cfg.Limits, Message: v.add, Progress: cfg.Progress, Stdin: cfg.Stdin})
+		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: cfg.Limits, Message: v.add, Progress: shown[i], Stdin: cfg.Stdin})
 		if err != nil {
 			return nil, err
 		}

@@ -36,6 +36,47 @@ type Progress struct {
 	Packets     int64
 }
 
+// bothProgress makes one progress of the two readings of two vantage points, one after the other.
+func bothProgress(cfg *Config) (shown [2]func(Progress)) {
+	if cfg.Progress == nil {
+		return shown
+	}
+	inside, known := sizes(cfg.Inside)
+	outside, also := sizes(cfg.Outside)
+	total := inside + outside
+	if !known || !also {
+		total = 0
+	}
+	var before, last Progress
+	show := func(p Progress) {
+		last = Progress{before.Read + p.Read, total, before.Packets + p.Packets}
+		cfg.Progress(last)
+	}
+	shown[0] = show
+	first := true
+	shown[1] = func(p Progress) {
+		if first {
+			before, first = Progress{Read: cmp.Or(inside, last.Read), Packets: last.Packets}, false
+		}
+		show(p)
+	}
+	return shown
+}
+
+// sizes is how many octets files have, and whether that is known of all.
+func sizes(files []string) (n int64, known bool) {
+	known = true
+	for _, name := range files {
+		info, err := os.Stat(name)
+		if name == "-" || err != nil || !info.Mode().IsRegular() {
+			known = false
+			continue
+		}
+		n += info.Size()
+	}
+	return n, known
+}
+
 // File is one file of a capture.
 type File struct {
 	Name        string
@@ -69,6 +110,7 @@ type Left struct {
 	Announcements   uint64         // announced addresses that were forgotten
 	Octets          uint64         // of TCP streams, since too many waited
 	Gaps            uint64         // places in TCP streams at which octets are missing in the capture
+	Unframed        uint64         // messages in TCP streams that are too long, or whose Content-Length says nothing
 	Fragmented      uint64         // packets of which a fragment is missing
 	Overlaps        uint64         // fragments that contradict others
 	Malformed       uint64         // packets whose headers contradict their length
@@ -139,15 +181,15 @@ func (r *run) order(files []string) ([]string, error) {
 		at   int64
 	}
 	var list []start
+	if n, known := sizes(files); known {
+		r.total = n
+	}
 	for _, name := range files {
 		if name == "-" {
 			if len(files) > 1 {
 				return nil, errors.New("standard input cannot be one of several files")
 			}
 			return files, nil
-		}
-		if info, err := os.Stat(name); err == nil {
-			r.total += info.Size()
 		}
 		s := start{name: name}
 		if len(files) > 1 {
@@ -310,9 +352,12 @@ func (r *run) collect() {
 	d := &a.decoder
 	l := &c.Left
 	l.Flows, l.Forgotten, l.Streams, l.Announcements = a.full, a.evicted, a.table.Overflow, a.announced.lost
-	l.Octets, l.Gaps = a.tcp.given, a.tcp.gaps
+	l.Octets, l.Gaps, l.Unframed = a.tcp.given, a.tcp.gaps, a.tcp.unframed
 	l.Fragmented, l.Overlaps, l.Malformed, l.Links = d.fragments.lost, d.fragments.overlap, d.malformed, d.unknown
 	l.Errors = a.icmp.more
+	for _, f := range a.flows {
+		f.media = [2]*media.Flow{} // not needed any more, and large
+	}
 }
 
 // counter counts what is read of a file, for the progress.
