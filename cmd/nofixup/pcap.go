@@ -43,6 +43,12 @@ type pcapFlags struct {
 	limits          capture.Limits
 }
 
+// progressEvery is how often the progress is shown anew.
+const progressEvery = 100 * time.Millisecond
+
+// exitInterrupted is what shells have for a command that an interrupt ended: 128 and the number of the signal.
+const exitInterrupted = 130
+
 // maxMiB keeps limits in MiB from being more than there can be.
 const maxMiB = 1 << 20
 
@@ -59,10 +65,29 @@ func (p *pcapFlags) run(ctx context.Context, args []string, out output) int {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	bar := p.progress(out)
+	if slices.Contains(slices.Concat(cfg.Files, cfg.Inside, cfg.Outside), "-") {
+		// An interrupt also ends what writes into the pipe: that is how a live capture is ended, to be reported on.
+		stop := context.AfterFunc(ctx, func() {
+			bar.clear()
+			out.say("interrupted: reporting on what comes until the end of standard input")
+		})
+		defer stop()
+		ctx = context.WithoutCancel(ctx)
+	}
 	began := time.Now()
-	cfg.Progress = func(at capture.Progress) { bar.line(rate(at, time.Since(began))) }
+	shown := began
+	cfg.Progress = func(at capture.Progress) {
+		if now := time.Now(); now.Sub(shown) >= progressEvery {
+			shown = now
+			bar.line(rate(at, now.Sub(began)))
+		}
+	}
 	report, err := capture.Report(ctx, cfg)
 	bar.clear()
+	if errors.Is(err, context.Canceled) {
+		out.say("interrupted")
+		return exitInterrupted
+	}
 	if err != nil {
 		out.say("%v", err)
 		if h := captureHint(err); h != "" {
@@ -129,8 +154,6 @@ func captureHint(err error) string {
 		return "check the name of the file"
 	case errors.Is(err, fs.ErrPermission):
 		return "captures are often readable by root alone: use sudo or change the file's mode"
-	case errors.Is(err, context.Canceled):
-		return ""
 	}
 	return "captures are pcap or pcapng files, also compressed with gzip or zstd: \"tcpdump -w FILE\" writes one"
 }
