@@ -138,7 +138,7 @@ func (c *Capture) Frame(n int) (file string, number int) {
 }
 
 // Read analyses the files of one vantage point: one, or several that a capture was split into, which are put into the order
-// of time. "-" is standard input. Damaged files are read as far as they go; an error means that no file could be read at all,
+// of time, packet by packet where they overlap. "-" is standard input. Damaged files are read as far as they go; an error means that no file could be read at all,
 // or that ctx was done.
 func Read(ctx context.Context, files []string, o Options) (*Capture, error) {
 	r := &run{ctx: ctx, options: o, analyser: newAnalyser(o.Limits), capture: &Capture{}}
@@ -148,10 +148,19 @@ func Read(ctx context.Context, files []string, o Options) (*Capture, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range list {
-		if err := r.file(name); err != nil {
+	for len(list) > 0 {
+		n := group(list)
+		switch {
+		case n > 1 && n <= maxTogether:
+			err = r.together(list[:n])
+		default:
+			n = 1
+			err = r.file(list[0].name)
+		}
+		if err != nil {
 			return nil, err
 		}
+		list = list[n:]
 	}
 	if len(r.capture.Files) == 0 && len(files) > 0 {
 		return nil, r.first
@@ -175,12 +184,8 @@ type run struct {
 }
 
 // order puts several files into the order of their first packets.
-func (r *run) order(files []string) ([]string, error) {
-	type start struct {
-		name string
-		at   int64
-	}
-	var list []start
+func (r *run) order(files []string) ([]span, error) {
+	var list []span
 	if n, known := sizes(files); known {
 		r.total = n
 	}
@@ -189,20 +194,33 @@ func (r *run) order(files []string) ([]string, error) {
 			if len(files) > 1 {
 				return nil, errors.New("standard input cannot be one of several files")
 			}
-			return files, nil
+			return []span{{name: name}}, nil
 		}
-		s := start{name: name}
+		s := span{name: name}
 		if len(files) > 1 {
-			s.at = r.firstTime(name)
+			s.first, s.last = r.firstTime(name), r.lastTime(name)
 		}
 		list = append(list, s)
 	}
-	slices.SortStableFunc(list, func(a, b start) int { return cmp.Compare(a.at, b.at) })
-	var names []string
+	slices.SortStableFunc(list, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	for rest := list; r.total > 0 && len(rest) > 0; {
+		n := group(rest)
+		if n > 1 && n <= maxTogether {
+			again, _ := sizes(names(rest[:n]))
+			r.total += again
+		} else {
+			n = 1
+		}
+		rest = rest[n:]
+	}
+	return list, nil
+}
+
+func names(list []span) (names []string) {
 	for _, s := range list {
 		names = append(names, s.name)
 	}
-	return names, nil
+	return names
 }
 
 // firstTime returns the time of a file's first packet, 0 if there is none; what is wrong with the file shows later.
@@ -266,12 +284,10 @@ func (r *run) file(name string) error {
 		err = r.join(in, back, counted, &file)
 	}
 	back.stop()
+	c := r.capture
+	c.Left.Unordered = c.Left.Unordered || c.Last > 0 && file.First > 0 && file.First < c.Last-overlapTime
 	r.add(in, &file)
 	r.done += counted.read()
-	c := r.capture
-	c.Damaged += in.Damaged
-	c.Damages = append(c.Damages, in.Damages[:min(len(in.Damages), maxDamages-len(c.Damages))]...)
-	c.Left.Dropped += in.Dropped
 	return err
 }
 
@@ -292,13 +308,18 @@ func (r *run) frames(in *Reader, counted *counter, file *File) error {
 			if err := r.ctx.Err(); err != nil {
 				return err
 			}
-			if r.options.Progress != nil {
-				r.options.Progress(Progress{r.done + counted.read(), r.total, int64(r.base + f.Number)})
-			}
+			r.show(counted, r.base+f.Number)
 		}
 		file.time(f.At)
 	}
 	return r.ctx.Err()
+}
+
+// show says how far reading has come.
+func (r *run) show(counted *counter, packets int) {
+	if r.options.Progress != nil {
+		r.options.Progress(Progress{r.done + counted.read(), r.total, int64(packets)})
+	}
 }
 
 func (f *File) time(at int64) {
@@ -312,9 +333,6 @@ func (f *File) time(at int64) {
 func (r *run) add(in *Reader, file *File) {
 	c := r.capture
 	file.Packets, file.Dropped = in.n, in.Dropped
-	if c.Last > 0 && file.First < c.Last {
-		c.Left.Unordered = true
-	}
 	if c.First == 0 || file.First > 0 && file.First < c.First {
 		c.First = file.First
 	}
@@ -322,6 +340,9 @@ func (r *run) add(in *Reader, file *File) {
 	c.Packets += file.Packets
 	r.base += file.Packets
 	c.Files = append(c.Files, *file)
+	c.Damaged += in.Damaged
+	c.Damages = append(c.Damages, in.Damages[:min(len(in.Damages), maxDamages-len(c.Damages))]...)
+	c.Left.Dropped += in.Dropped
 }
 
 // collect makes the result.

@@ -126,7 +126,7 @@ func (c *Capture) notes(point string) (notes []string) {
 		notes = append(notes, point+strings.Join(kinds, ", "))
 	}
 	if l.Unordered {
-		notes = append(notes, point+"the files overlap in time")
+		notes = append(notes, point+"the files overlap in time and were read one after the other: merge them first")
 	}
 	return notes
 }

@@ -58,11 +58,7 @@ func (r *run) split(f *os.File, in *Reader) *second {
 		return nil
 	}
 	from := info.Size() / 2
-	back := &Reader{
-		Name: in.Name, order: in.order, little: in.little, ng: in.ng, link: in.link, unit: in.unit, recHead: in.recHead,
-		ifaces: slices.Clone(in.ifaces),
-		b:      blocks{src: io.NewSectionReader(f, from, info.Size()-from), buf: make([]byte, 2*blockLen+maxRecord), base: from},
-	}
+	back := in.at(f, from, info.Size())
 	if !back.toRecord() {
 		return nil
 	}
