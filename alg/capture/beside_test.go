@@ -98,7 +98,7 @@ func TestBeside(t *testing.T) {
 		{"pair", func() used {
 			return measure(t, nil, check, nofixup, "pcap", "--json", "--inside", in, "--outside", out)
 		}},
-		{"tshark", func() used { return measure(t, nil, discard, "tshark", "-n", "-q", "-z", "rtp,streams", "-r", in) }},
+		{"tshark", func() used { return measure(t, nil, discard, "tshark", "-q", "-z", "rtp,streams", "-r", in) }},
 	}
 	if _, err := exec.LookPath("tshark"); err != nil {
 		t.Log("no tshark to compare with")
