@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nofixup/alg"
+	"nofixup/alg/media"
 )
 
 // two reports what two vantage points show, on either side of a box.
@@ -17,9 +18,13 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	most := cmp.Or(cfg.Limits.Messages, DefaultMessages)
 	maxEvidence := cmp.Or(cfg.Limits.Evidence, DefaultEvidence)
 	b := &between{inside: &vantage{calls: Calls{Max: cfg.MaxCalls}, most: most}, outside: &vantage{calls: Calls{Max: cfg.MaxCalls}, most: most}}
+	limits := cfg.Limits
+	if limits.Streams == 0 {
+		limits.Streams = media.DefaultMaxStreams / 2 // so that both together take no more than one does
+	}
 	shown := bothProgress(cfg)
 	for i, v := range []*vantage{b.inside, b.outside} {
-		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: cfg.Limits, Message: v.add, Progress: shown[i], Stdin: cfg.Stdin})
+		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: limits, Message: v.add, Progress: shown[i], Stdin: cfg.Stdin})
 		if err != nil {
 			return nil, err
 		}
