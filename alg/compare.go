@@ -123,9 +123,9 @@ func start(lines []line, i, end int) int {
 // sender's than that does once received and rport are in it (RFC 3261 8.1.1.7: a branch is unique).
 func (c *comparison) sameBranch(a, b line) bool {
 	branch := func(raw []byte, l line) []byte {
-		for _, t := range l.tokens {
-			if t.key == "via[0].branch" && t.nth == 0 {
-				return raw[t.off:t.end]
+		for _, f := range l.leaves {
+			if f.key == "via[0].branch" {
+				return raw[f.off:f.end]
 			}
 		}
 		return nil
@@ -184,6 +184,8 @@ func (c *comparison) moved() {
 
 // tokens compares two versions of one line.
 func (c *comparison) tokens(a, b *line) {
+	a.cut()
+	b.cut()
 	bytesOf := func(i, j int) ([]byte, []byte) {
 		return c.sent[a.tokens[i].off:a.tokens[i].end], c.got[b.tokens[j].off:b.tokens[j].end]
 	}

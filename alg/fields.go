@@ -15,7 +15,30 @@ type line struct {
 	path   string // names the line in a report: "via[0]", "sdp.media[1].c"
 	off    int
 	end    int
-	tokens []token
+	leaves []leaf
+	tokens []token // see cut; most lines of a message are equal, and nobody asks for theirs
+}
+
+// cut makes the tokens of a line.
+func (l *line) cut() {
+	if l.tokens != nil {
+		return
+	}
+	l.tokens = make([]token, 0, 2*len(l.leaves)+1)
+	count := map[string]int{}
+	at := l.off
+	for _, f := range l.leaves {
+		if f.off > at {
+			l.tokens = append(l.tokens, token{off: at, end: f.off})
+		}
+		// Two values of one header in one line bear the same key but for their order.
+		l.tokens = append(l.tokens, token{key: f.key, nth: count[f.key], path: f.path, off: f.off, end: f.end})
+		count[f.key]++
+		at = f.end
+	}
+	if at < l.end {
+		l.tokens = append(l.tokens, token{off: at, end: l.end})
+	}
 }
 
 // A token is a leaf that the parser named or the octets between two leaves. A line's tokens cover it whole.
@@ -80,7 +103,7 @@ func sipLines(raw []byte) []line {
 			body = append(body, sdpLeaf(raw[from:to], s, from))
 		}
 	}
-	out := cut(raw, 0, msg.BodyOff, head, true)
+	out := linesOf(raw, 0, msg.BodyOff, head, true)
 	for _, part := range []struct {
 		key      string
 		off, end int
@@ -88,7 +111,7 @@ func sipLines(raw []byte) []line {
 		switch {
 		case part.off >= part.end:
 		case part.key == "":
-			out = append(out, cut(raw, from, to, body, false)...)
+			out = append(out, linesOf(raw, from, to, body, false)...)
 		default:
 			if isSDP && part.key == "body" {
 				part.key = "body.preamble" // the MIME head of the part that holds the SDP
@@ -131,32 +154,15 @@ func sdpLeaf(body []byte, s sdp.Span, base int) leaf {
 	return l
 }
 
-// cut makes lines of raw[off:end] from its leaves. The octets between the last leaf of a line and the first of the next
+// linesOf makes lines of raw[off:end] from its leaves. The octets between the last leaf of a line and the first of the next
 // belong to the first line up to its line end; with blank, what follows the last line's end is a line of its own, so that
 // a header inserted at the end does not make the one before it look changed.
-func cut(raw []byte, off, end int, leaves []leaf, blank bool) []line {
+func linesOf(raw []byte, off, end int, leaves []leaf, blank bool) []line {
 	var out []line
-	count := map[string]int{}
 	add := func(key, path string, off, end int, leaves []leaf) {
-		if off >= end {
-			return
+		if off < end {
+			out = append(out, line{key: key, path: path, off: off, end: end, leaves: leaves})
 		}
-		l := line{key: key, path: path, off: off, end: end, tokens: make([]token, 0, 2*len(leaves)+1)}
-		clear(count)
-		at := off
-		for _, f := range leaves {
-			if f.off > at {
-				l.tokens = append(l.tokens, token{off: at, end: f.off})
-			}
-			// Two values of one header in one line bear the same key but for their order.
-			l.tokens = append(l.tokens, token{key: f.key, nth: count[f.key], path: f.path, off: f.off, end: f.end})
-			count[f.key]++
-			at = f.end
-		}
-		if at < end {
-			l.tokens = append(l.tokens, token{off: at, end: end})
-		}
-		out = append(out, l)
 	}
 	if len(leaves) == 0 {
 		if off < end {
