@@ -55,8 +55,8 @@ func slotOf(src, dst addr, sport, dport uint16) uint64 {
 // of says whether a packet belongs to the conversation of the key, and in which direction it goes. Which one that is nobody can
 // foresee, no processor either: so both are computed, without a branch.
 func (k *flowKey) of(p *packet) (dir int, ok bool) {
-	there := k.a.lo ^ p.src.lo | k.b.lo ^ p.dst.lo | k.a.hi ^ p.src.hi | k.b.hi ^ p.dst.hi | uint64(k.ap^p.sport) | uint64(k.bp^p.dport)
-	back := k.a.lo ^ p.dst.lo | k.b.lo ^ p.src.lo | k.a.hi ^ p.dst.hi | k.b.hi ^ p.src.hi | uint64(k.ap^p.dport) | uint64(k.bp^p.sport)
+	there := (k.a.lo ^ p.src.lo) | (k.b.lo ^ p.dst.lo) | (k.a.hi ^ p.src.hi) | (k.b.hi ^ p.dst.hi) | uint64(k.ap^p.sport) | uint64(k.bp^p.dport)
+	back := (k.a.lo ^ p.dst.lo) | (k.b.lo ^ p.src.lo) | (k.a.hi ^ p.dst.hi) | (k.b.hi ^ p.src.hi) | uint64(k.ap^p.dport) | uint64(k.bp^p.sport)
 	if there != 0 {
 		dir, there = 1, back
 	}
