@@ -76,8 +76,9 @@ type entry struct {
 
 	dirs [2]direction // from a to b, from b to a
 
-	flow     *Flow // once something was recognised
-	conn     *conn // of TCP, until it is known to be something else
+	to       [2]*Announcement // of the end that either direction goes to
+	flow     *Flow            // once something was recognised
+	conn     *conn            // of TCP, until it is known to be something else
 	goodSums uint32
 	badSums  uint32
 	_        [24]byte // to a multiple of a cache line
@@ -87,7 +88,6 @@ type direction struct {
 	packets, octets uint64
 	stream          *media.Stream // that the last packet of RTP belonged to
 	media           *media.Flow
-	to              *Announcement // of the end that it goes to
 }
 
 // kind is what a flow speaks.
