@@ -61,7 +61,8 @@ func (p *pcapFlags) run(ctx context.Context, args []string, out output) int {
 	if err != nil {
 		return out.usageError("pcap", err)
 	}
-	if cfg.Limits.Flows <= capture.DefaultFlows && cfg.Limits.Messages <= capture.DefaultMessages && cfg.MaxCalls <= capture.DefaultCalls && os.Getenv("GOMEMLIMIT") == "" {
+	if l := cfg.Limits; l.Flows <= capture.DefaultFlows && l.Messages <= capture.DefaultMessages && l.Evidence <= capture.DefaultEvidence &&
+		cfg.MaxCalls <= capture.DefaultCalls && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	bar := p.progress(out)
@@ -69,7 +70,9 @@ func (p *pcapFlags) run(ctx context.Context, args []string, out output) int {
 		// An interrupt also ends what writes into the pipe: that is how a live capture is ended, to be reported on.
 		stop := context.AfterFunc(ctx, func() {
 			bar.clear()
-			out.say("interrupted: reporting on what comes until the end of standard input")
+			if !p.quiet {
+				out.say("interrupted: reporting on what comes until the end of standard input")
+			}
 		})
 		defer stop()
 		ctx = context.WithoutCancel(ctx)
