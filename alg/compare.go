@@ -45,7 +45,16 @@ func Compare(proto string, p *Pair) []Change {
 
 func compareRaw(proto string, sent, got []byte) []Change {
 	c := comparison{sent: sent, got: got, text: proto == ProtoSIP}
-	a, b := lines(proto, sent), lines(proto, got)
+	return c.compare(lines(proto, sent), lines(proto, got))
+}
+
+// compareMessages is compareRaw of two different messages of SIP that were parsed already.
+func compareMessages(sent, got *sip.Message) []Change {
+	c := comparison{sent: sent.Raw, got: got.Raw, text: true}
+	return c.compare(messageLines(sent), messageLines(got))
+}
+
+func (c *comparison) compare(a, b []line) []Change {
 	c.lines(a, b)
 	c.moved()
 	if c.text {

@@ -86,11 +86,21 @@ func rawLine(_ []byte, off, end int) line {
 
 func sipLines(raw []byte) []line {
 	msg := sip.Parse(raw)
+	return messageLines(&msg)
+}
+
+// messageLines is lines of a message of SIP that was parsed already.
+func messageLines(msg *sip.Message) []line {
+	raw := msg.Raw
 	head := make([]leaf, 0, len(msg.Spans))
 	var body []leaf
 	for _, s := range msg.Spans {
 		if int(s.Off) < msg.BodyOff {
-			head = append(head, sipLeaf(raw, s))
+			var before *leaf
+			if n := len(head); n > 0 && head[n-1].line == int(s.Line) && head[n-1].value == int(s.Index) {
+				before = &head[n-1]
+			}
+			head = append(head, sipLeaf(raw, s, before))
 		}
 	}
 	from, to, isSDP := msg.SDP()
@@ -125,17 +135,22 @@ func sipLines(raw []byte) []line {
 	return out
 }
 
-func sipLeaf(raw []byte, s sip.Span) leaf {
-	l := leaf{path: s.Path(raw), lineKey: s.LineKey(raw), line: int(s.Line), value: int(s.Index), off: int(s.Off), end: int(s.End)}
+// sipLeaf makes a leaf of a span. before is the leaf before it, if that is of the same value of the same line.
+func sipLeaf(raw []byte, s sip.Span, before *leaf) leaf {
+	l := leaf{path: s.Path(raw), line: int(s.Line), value: int(s.Index), off: int(s.Off), end: int(s.End)}
 	l.key = l.path
 	if s.Index != 0 {
 		first := s
 		first.Index = 0
 		l.key = first.Path(raw)
 	}
+	if before != nil {
+		l.lineKey, l.linePath = before.lineKey, before.linePath
+		return l
+	}
 	whole := s
 	whole.Part = sip.PartValue
-	l.linePath = whole.Path(raw)
+	l.lineKey, l.linePath = s.LineKey(raw), whole.Path(raw)
 	return l
 }
 
