@@ -45,7 +45,16 @@ func Compare(proto string, p *Pair) []Change {
 
 func compareRaw(proto string, sent, got []byte) []Change {
 	c := comparison{sent: sent, got: got, text: proto == ProtoSIP}
-	a, b := lines(proto, sent), lines(proto, got)
+	return c.compare(lines(proto, sent), lines(proto, got))
+}
+
+// compareMessages is compareRaw of two different messages of SIP that were parsed already.
+func compareMessages(sent, got *sip.Message) []Change {
+	c := comparison{sent: sent.Raw, got: got.Raw, text: true}
+	return c.compare(messageLines(sent), messageLines(got))
+}
+
+func (c *comparison) compare(a, b []line) []Change {
 	c.lines(a, b)
 	c.moved()
 	if c.text {
@@ -123,9 +132,9 @@ func start(lines []line, i, end int) int {
 // sender's than that does once received and rport are in it (RFC 3261 8.1.1.7: a branch is unique).
 func (c *comparison) sameBranch(a, b line) bool {
 	branch := func(raw []byte, l line) []byte {
-		for _, t := range l.tokens {
-			if t.key == "via[0].branch#1" {
-				return raw[t.off:t.end]
+		for _, f := range l.leaves {
+			if f.key == "via[0].branch" {
+				return raw[f.off:f.end]
 			}
 		}
 		return nil
@@ -184,16 +193,18 @@ func (c *comparison) moved() {
 
 // tokens compares two versions of one line.
 func (c *comparison) tokens(a, b *line) {
+	a.cut()
+	b.cut()
 	bytesOf := func(i, j int) ([]byte, []byte) {
 		return c.sent[a.tokens[i].off:a.tokens[i].end], c.got[b.tokens[j].off:b.tokens[j].end]
 	}
 	same := func(i, j int) bool {
 		x, y := bytesOf(i, j)
-		return a.tokens[i].key == b.tokens[j].key && bytes.Equal(x, y)
+		return a.tokens[i].partner(&b.tokens[j]) && bytes.Equal(x, y)
 	}
 	score := func(i, j int) int {
 		switch {
-		case a.tokens[i].key != b.tokens[j].key:
+		case !a.tokens[i].partner(&b.tokens[j]):
 			return 0
 		case a.tokens[i].gap():
 			if same(i, j) {

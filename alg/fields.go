@@ -15,18 +15,45 @@ type line struct {
 	path   string // names the line in a report: "via[0]", "sdp.media[1].c"
 	off    int
 	end    int
-	tokens []token
+	leaves []leaf
+	tokens []token // see cut; most lines of a message are equal, and nobody asks for theirs
+}
+
+// cut makes the tokens of a line.
+func (l *line) cut() {
+	if l.tokens != nil {
+		return
+	}
+	l.tokens = make([]token, 0, 2*len(l.leaves)+1)
+	count := map[string]int{}
+	at := l.off
+	for _, f := range l.leaves {
+		if f.off > at {
+			l.tokens = append(l.tokens, token{off: at, end: f.off})
+		}
+		// Two values of one header in one line bear the same key but for their order.
+		l.tokens = append(l.tokens, token{key: f.key, nth: count[f.key], path: f.path, off: f.off, end: f.end})
+		count[f.key]++
+		at = f.end
+	}
+	if at < l.end {
+		l.tokens = append(l.tokens, token{off: at, end: l.end})
+	}
 }
 
 // A token is a leaf that the parser named or the octets between two leaves. A line's tokens cover it whole.
 type token struct {
 	key  string // aligns tokens within a line; empty between leaves
+	nth  int    // among those of its line with the same key, from 0
 	path string // the field path; empty between leaves
 	off  int
 	end  int
 }
 
 func (t token) gap() bool { return t.key == "" }
+
+// partner reports whether two tokens bear the same name.
+func (t *token) partner(u *token) bool { return t.nth == u.nth && t.key == u.key }
 
 // leaf is what both parsers' spans become: the one adapter between the parsers and everything else.
 type leaf struct {
@@ -59,21 +86,34 @@ func rawLine(_ []byte, off, end int) line {
 
 func sipLines(raw []byte) []line {
 	msg := sip.Parse(raw)
-	var head, body []leaf
+	return messageLines(&msg)
+}
+
+// messageLines is lines of a message of SIP that was parsed already.
+func messageLines(msg *sip.Message) []line {
+	raw := msg.Raw
+	head := make([]leaf, 0, len(msg.Spans))
+	var body []leaf
 	for _, s := range msg.Spans {
 		if int(s.Off) < msg.BodyOff {
-			head = append(head, sipLeaf(raw, s))
+			var before *leaf
+			if n := len(head); n > 0 && head[n-1].line == int(s.Line) && head[n-1].value == int(s.Index) {
+				before = &head[n-1]
+			}
+			head = append(head, sipLeaf(raw, s, before))
 		}
 	}
 	from, to, isSDP := msg.SDP()
 	if !isSDP {
 		from, to = len(raw), len(raw)
 	} else {
-		for _, s := range sdp.AppendSpans(nil, raw[from:to]) {
+		spans := sdp.AppendSpans(nil, raw[from:to])
+		body = make([]leaf, 0, len(spans))
+		for _, s := range spans {
 			body = append(body, sdpLeaf(raw[from:to], s, from))
 		}
 	}
-	out := cut(raw, 0, msg.BodyOff, head, true)
+	out := linesOf(raw, 0, msg.BodyOff, head, true)
 	for _, part := range []struct {
 		key      string
 		off, end int
@@ -81,7 +121,7 @@ func sipLines(raw []byte) []line {
 		switch {
 		case part.off >= part.end:
 		case part.key == "":
-			out = append(out, cut(raw, from, to, body, false)...)
+			out = append(out, linesOf(raw, from, to, body, false)...)
 		default:
 			if isSDP && part.key == "body" {
 				part.key = "body.preamble" // the MIME head of the part that holds the SDP
@@ -95,14 +135,22 @@ func sipLines(raw []byte) []line {
 	return out
 }
 
-func sipLeaf(raw []byte, s sip.Span) leaf {
-	l := leaf{path: s.Path(raw), lineKey: s.LineKey(raw), line: int(s.Line), value: int(s.Index), off: int(s.Off), end: int(s.End)}
-	first := s
-	first.Index = 0
-	l.key = first.Path(raw)
+// sipLeaf makes a leaf of a span. before is the leaf before it, if that is of the same value of the same line.
+func sipLeaf(raw []byte, s sip.Span, before *leaf) leaf {
+	l := leaf{path: s.Path(raw), line: int(s.Line), value: int(s.Index), off: int(s.Off), end: int(s.End)}
+	l.key = l.path
+	if s.Index != 0 {
+		first := s
+		first.Index = 0
+		l.key = first.Path(raw)
+	}
+	if before != nil {
+		l.lineKey, l.linePath = before.lineKey, before.linePath
+		return l
+	}
 	whole := s
 	whole.Part = sip.PartValue
-	l.linePath = whole.Path(raw)
+	l.lineKey, l.linePath = s.LineKey(raw), whole.Path(raw)
 	return l
 }
 
@@ -121,31 +169,15 @@ func sdpLeaf(body []byte, s sdp.Span, base int) leaf {
 	return l
 }
 
-// cut makes lines of raw[off:end] from its leaves. The octets between the last leaf of a line and the first of the next
+// linesOf makes lines of raw[off:end] from its leaves. The octets between the last leaf of a line and the first of the next
 // belong to the first line up to its line end; with blank, what follows the last line's end is a line of its own, so that
 // a header inserted at the end does not make the one before it look changed.
-func cut(raw []byte, off, end int, leaves []leaf, blank bool) []line {
+func linesOf(raw []byte, off, end int, leaves []leaf, blank bool) []line {
 	var out []line
 	add := func(key, path string, off, end int, leaves []leaf) {
-		if off >= end {
-			return
+		if off < end {
+			out = append(out, line{key: key, path: path, off: off, end: end, leaves: leaves})
 		}
-		l := line{key: key, path: path, off: off, end: end}
-		count := map[string]int{}
-		at := off
-		for _, f := range leaves {
-			if f.off > at {
-				l.tokens = append(l.tokens, token{off: at, end: f.off})
-			}
-			// Two values of one header in one line bear the same key but for their order.
-			count[f.key]++
-			l.tokens = append(l.tokens, token{key: fmt.Sprintf("%s#%d", f.key, count[f.key]), path: f.path, off: f.off, end: f.end})
-			at = f.end
-		}
-		if at < end {
-			l.tokens = append(l.tokens, token{off: at, end: end})
-		}
-		out = append(out, l)
 	}
 	if len(leaves) == 0 {
 		if off < end {

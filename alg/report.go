@@ -2,8 +2,6 @@ package alg
 
 import (
 	"cmp"
-	"encoding/json"
-	"io"
 	"net/netip"
 	"slices"
 	"time"
@@ -128,14 +126,6 @@ const maxMarks = 8
 // Path is the path that the finding is about.
 func (f *Finding) Path() Path {
 	return Path{Proto: f.Proto, Transport: f.Transport, Family: f.Family, Port: f.Port, SourcePort: f.SourcePort}
-}
-
-// WriteJSON writes the report as indented JSON, octets of the wire unescaped as far as JSON allows.
-func (r *Report) WriteJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(r)
 }
 
 // normalise puts everything into its lasting order and turns absent lists into empty ones.

@@ -1,6 +1,7 @@
 package alg
 
 import (
+	"bytes"
 	"slices"
 
 	"nofixup/sip"
@@ -107,10 +108,15 @@ type exchange struct {
 }
 
 func newExchange(p *Pair, flow *Flow) *exchange {
-	x := &exchange{pair: p, proto: flow.Proto(), changes: Compare(flow.Proto(), p)}
-	if x.proto == ProtoSIP {
+	x := &exchange{pair: p, proto: flow.Proto()}
+	if x.proto != ProtoSIP {
+		x.changes = Compare(x.proto, p)
+	} else {
 		sent, got := p.ends()
 		x.sent, x.got = sip.Parse(sent.Raw), sip.Parse(got.Raw)
+		if !bytes.Equal(sent.Raw, got.Raw) {
+			x.changes = compareMessages(&x.sent, &x.got)
+		}
 		if x.inserted() { // a message of nobody's is one change, not as many as it has lines
 			x.changes = []Change{{Kind: ChangeInserted, Field: "raw", Got: got.Raw}}
 		}

@@ -3,6 +3,9 @@ package alg
 import (
 	"bytes"
 	"strings"
+
+	"nofixup/sip"
+	"nofixup/sip/sdp"
 )
 
 // Linux writes the address that it takes for the media's into o=, whatever stands there, also where that is somebody else's
@@ -19,7 +22,7 @@ var sdpOriginForced = Rule{
 		if c.Kind != ChangeAltered || c.Field != "sdp.o.address" {
 			return false
 		}
-		was, is := connections(x.sent.Raw), connections(x.got.Raw)
+		was, is := connections(&x.sent), connections(&x.got)
 		same := func(a []byte) bool { return bytes.Equal(a, c.Got) }
 		for i := range min(len(was), len(is)) {
 			if same(was[i]) && same(is[i]) {
@@ -31,13 +34,16 @@ var sdpOriginForced = Rule{
 }
 
 // connections returns the addresses in the c= lines of a message.
-func connections(raw []byte) [][]byte {
+func connections(m *sip.Message) [][]byte {
+	off, end, ok := m.SDP()
+	if !ok {
+		return nil
+	}
 	var out [][]byte
-	for _, l := range sipLines(raw) {
-		for _, t := range l.tokens {
-			if hasLine(t.path, "c") && strings.HasSuffix(t.path, ".address") {
-				out = append(out, raw[t.off:t.end])
-			}
+	body := m.Raw[off:end]
+	for _, s := range sdp.AppendSpans(nil, body) {
+		if path := s.Path(body); hasLine(path, "c") && strings.HasSuffix(path, ".address") {
+			out = append(out, s.Bytes(body))
 		}
 	}
 	return out

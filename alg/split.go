@@ -118,13 +118,13 @@ func missed(x *exchange, field string) (Change, bool) {
 }
 
 // leafAt finds a field by its path.
-func leafAt(m sip.Message, field string) (token, bool) {
+func leafAt(m sip.Message, field string) (leaf, bool) {
 	for _, l := range sipLines(m.Raw) {
-		for _, t := range l.tokens {
-			if t.path == field {
-				return t, true
+		for _, f := range l.leaves {
+			if f.path == field {
+				return f, true
 			}
 		}
 	}
-	return token{}, false
+	return leaf{}, false
 }

@@ -13,12 +13,16 @@ type Limits struct {
 	Flows    int // conversations, DefaultFlows
 	Streams  int // of RTP, media.DefaultMaxStreams
 	Buffered int // octets of TCP streams that wait for what is missing, DefaultBuffered
+	Messages int // octets of the messages of either of two vantage points that wait to be matched, DefaultMessages
+	Evidence int // octets of messages that a report has as evidence, DefaultEvidence
 }
 
 // The defaults of Limits.
 const (
 	DefaultFlows    = 1 << 18
 	DefaultBuffered = 16 << 20
+	DefaultMessages = 40 << 20
+	DefaultEvidence = 16 << 20
 )
 
 // idleTime is how long a flow in which nothing was recognised must be idle, in nanoseconds of the capture, to make room for
@@ -35,7 +39,7 @@ type flowKey struct {
 // cacheLen is how many entries are found without a look into the map: many times the calls that a capture usually has at
 // once, so that few share a place.
 const (
-	cacheBits = 15
+	cacheBits = 14
 	cacheLen  = 1 << cacheBits
 )
 
@@ -48,9 +52,15 @@ func slotOf(src, dst addr, sport, dport uint16) uint64 {
 	return h * odd >> (64 - cacheBits)
 }
 
-// is says whether the key has these addresses in this order.
-func (k *flowKey) is(a, b addr, ap, bp uint16, proto uint8) bool {
-	return k.a.lo == a.lo && k.b.lo == b.lo && k.ap == ap && k.bp == bp && k.proto == uint32(proto) && k.a.hi == a.hi && k.b.hi == b.hi
+// of says whether a packet belongs to the conversation of the key, and in which direction it goes. Which one that is nobody can
+// foresee, no processor either: so both are computed, without a branch.
+func (k *flowKey) of(p *packet) (dir int, ok bool) {
+	there := (k.a.lo ^ p.src.lo) | (k.b.lo ^ p.dst.lo) | (k.a.hi ^ p.src.hi) | (k.b.hi ^ p.dst.hi) | uint64(k.ap^p.sport) | uint64(k.bp^p.dport)
+	back := (k.a.lo ^ p.dst.lo) | (k.b.lo ^ p.src.lo) | (k.a.hi ^ p.dst.hi) | (k.b.hi ^ p.src.hi) | uint64(k.ap^p.dport) | uint64(k.bp^p.sport)
+	if there != 0 {
+		dir, there = 1, back
+	}
+	return dir, there|uint64(k.proto^uint32(p.proto)) == 0
 }
 
 // entry is what is kept of every conversation, recognised or not. There may be very many, and of each the fields that every
@@ -66,8 +76,9 @@ type entry struct {
 
 	dirs [2]direction // from a to b, from b to a
 
-	flow     *Flow // once something was recognised
-	conn     *conn // of TCP, until it is known to be something else
+	to       [2]*Announcement // of the end that either direction goes to
+	flow     *Flow            // once something was recognised
+	conn     *conn            // of TCP, until it is known to be something else
 	goodSums uint32
 	badSums  uint32
 	_        [24]byte // to a multiple of a cache line
@@ -77,7 +88,6 @@ type direction struct {
 	packets, octets uint64
 	stream          *media.Stream // that the last packet of RTP belonged to
 	media           *media.Flow
-	to              *Announcement // of the end that it goes to
 }
 
 // kind is what a flow speaks.
@@ -103,7 +113,7 @@ type analyser struct {
 
 	decoder   decoder
 	entries   map[flowKey]*entry
-	cache     [cacheLen]*entry
+	cache     [cacheLen][2]*entry
 	flows     []*Flow
 	table     media.Table
 	announced announced
@@ -145,17 +155,9 @@ func (a *analyser) take(p *packet) {
 		a.icmpError(p)
 		return
 	}
-	slot := &a.cache[slotOf(p.src, p.dst, p.sport, p.dport)]
-	e, dir := *slot, 0
-	switch {
-	case e != nil && e.key.is(p.src, p.dst, p.sport, p.dport, p.proto):
-	case e != nil && e.key.is(p.dst, p.src, p.dport, p.sport, p.proto):
-		dir = 1
-	default:
-		if e, dir = a.find(p); e == nil {
-			return
-		}
-		*slot = e
+	e, dir := a.recall(p)
+	if e == nil {
+		return
 	}
 	if p.proto == protoTCP {
 		a.segment(e, dir, p) // may find that it is the first one of another connection
@@ -164,6 +166,23 @@ func (a *analyser) take(p *packet) {
 	}
 	e.count(dir, p)
 	a.datagram(e, dir, p)
+}
+
+// recall is find with a look into the cache before.
+func (a *analyser) recall(p *packet) (e *entry, dir int) {
+	pair := &a.cache[slotOf(p.src, p.dst, p.sport, p.dport)]
+	for _, e := range pair {
+		if e == nil {
+			break
+		}
+		if dir, ok := e.key.of(p); ok {
+			return e, dir
+		}
+	}
+	if e, dir = a.find(p); e != nil {
+		pair[0], pair[1] = e, pair[0]
+	}
+	return e, dir
 }
 
 // find returns the entry of a packet, and the packet's direction; nil if there is no room for it.
@@ -245,8 +264,11 @@ func (a *analyser) drop(key flowKey, e *entry) {
 	}
 	a.release(e)
 	delete(a.entries, key)
-	if slot := &a.cache[slotOf(key.a, key.b, key.ap, key.bp)]; *slot == e {
-		*slot = nil
+	pair := &a.cache[slotOf(key.a, key.b, key.ap, key.bp)]
+	if pair[0] == e {
+		pair[0], pair[1] = pair[1], nil
+	} else if pair[1] == e {
+		pair[1] = nil
 	}
 	a.evicted++
 }

@@ -6,8 +6,47 @@ import (
 	"encoding/binary"
 	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 )
+
+// BenchmarkReport reads and judges 60 MB of calls from files: in both formats, and both sides.
+func BenchmarkReport(b *testing.B) {
+	name := filepath.Join(b.TempDir(), "c")
+	packets := generateFiles(b, name, 120, 20)
+	in, ng, out := name+".in.pcap", name+".in.pcapng", name+".out.pcap"
+	for _, bench := range []struct {
+		name    string
+		cfg     Config
+		packets int
+	}{
+		{"pcap", Config{Files: []string{in}}, packets},
+		{"pcapng", Config{Files: []string{ng}}, packets},
+		{"pair", Config{Inside: []string{in}, Outside: []string{out}}, 2 * packets},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			octets := int64(0)
+			for _, f := range append(append(bench.cfg.Files, bench.cfg.Inside...), bench.cfg.Outside...) {
+				info, err := os.Stat(f)
+				if err != nil {
+					b.Fatal(err)
+				}
+				octets += info.Size()
+			}
+			b.SetBytes(octets)
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := Report(context.Background(), bench.cfg)
+				if err != nil || len(r.Calls) != 120 {
+					b.Fatalf("%v", err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(bench.packets), "ns/packet")
+			b.ReportMetric(float64(b.N)*float64(bench.packets)/b.Elapsed().Seconds(), "packets/s")
+		})
+	}
+}
 
 // BenchmarkRead reads 300 calls at once with a stream each way, from memory: what it costs beside reading the file.
 func BenchmarkRead(b *testing.B) {

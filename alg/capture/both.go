@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -9,22 +10,26 @@ import (
 	"time"
 
 	"nofixup/alg"
+	"nofixup/alg/media"
 )
-
-// maxEvidence is how many octets of messages a report has as evidence: those of further conversations are judged and left out,
-// unless they show something new.
-const maxEvidence = 16 << 20
 
 // two reports what two vantage points show, on either side of a box.
 func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
-	b := &between{inside: &vantage{calls: Calls{Max: cfg.MaxCalls}}, outside: &vantage{calls: Calls{Max: cfg.MaxCalls}}}
+	most := cmp.Or(cfg.Limits.Messages, DefaultMessages)
+	maxEvidence := cmp.Or(cfg.Limits.Evidence, DefaultEvidence)
+	b := &between{inside: &vantage{calls: Calls{Max: cfg.MaxCalls}, most: most}, outside: &vantage{calls: Calls{Max: cfg.MaxCalls}, most: most}}
 	var signalling Signalling // of the outside, where requests of both sides show that nobody answers
 	outside := func(m *Message) {
 		b.outside.add(m)
 		signalling.Add(m)
 	}
+	limits := cfg.Limits
+	if limits.Streams == 0 {
+		limits.Streams = media.DefaultMaxStreams / 2 // so that both together take no more than one does
+	}
+	shown := bothProgress(cfg)
 	for i, v := range []*vantage{b.inside, b.outside} {
-		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: cfg.Limits, Message: []func(*Message){b.inside.add, outside}[i], Progress: cfg.Progress, Stdin: cfg.Stdin, traces: true})
+		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: limits, Message: []func(*Message){b.inside.add, outside}[i], Progress: shown[i], Stdin: cfg.Stdin, traces: true})
 		if err != nil {
 			return nil, err
 		}
@@ -56,6 +61,7 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 				}
 			}
 		}
+		// What shows nothing new is judged and left out when there is no room.
 		if kept+size > maxEvidence && (len(fresh) == 0 || kept+size > 2*maxEvidence) {
 			evidence.Complete = false
 			continue
@@ -287,13 +293,13 @@ func (b *between) notes(r *alg.Report, alone [2]int, added map[string]int) {
 			*n = append(*n, fmt.Sprintf("%s: %d messages were not captured whole (snap length) and are not compared", point, v.cut))
 		}
 		if v.left > 0 {
-			*n = append(*n, fmt.Sprintf("%s: %d messages beyond %d MiB were not compared", point, v.left, DefaultMessages>>20))
+			*n = append(*n, fmt.Sprintf("%s: %d messages beyond %d MiB were not compared", point, v.left, v.most>>20))
 		}
 		if v.calls.Left > 0 {
 			*n = append(*n, fmt.Sprintf("%s: calls beyond the first %d were not followed", point, len(v.calls.order)))
 		}
 	}
 	if !r.Evidence.Complete {
-		*n = append(*n, fmt.Sprintf("the evidence has the first %d MiB of messages", maxEvidence>>20))
+		*n = append(*n, "the evidence has no more messages than there was room for: all were judged")
 	}
 }

@@ -75,15 +75,14 @@ func (a *analyser) lookUp(e *entry) {
 	e.epoch = a.announced.epoch
 	news := false
 	for dir := range e.dirs {
-		d := &e.dirs[dir]
 		to := a.announced.get(e.endpoint(1 - dir))
-		if to == nil || to == d.to || to.Kind == KindH245 || to.At > e.last { // a later call's is none of this one's
+		if to == nil || to == e.to[dir] || to.Kind == KindH245 || to.At > e.last { // a later call's is none of this one's
 			continue
 		}
-		if d.to != nil && to.prev == nil {
+		if e.to[dir] != nil && to.prev == nil {
 			a.keepOrigins(e, to.At)
 		}
-		d.to, news = to, true
+		e.to[dir], news = to, true
 	}
 	if news {
 		e.announce()
@@ -95,9 +94,9 @@ func (e *entry) announce() {
 	for dir := range e.dirs {
 		d := &e.dirs[dir]
 		// Who announced an address for receiving sends from it as well (RFC 4961), in the formats of the same exchange.
-		to := d.to
+		to := e.to[dir]
 		if to == nil {
-			to = e.dirs[1-dir].to
+			to = e.to[1-dir]
 		}
 		if d.media != nil && to != nil && to.Kind != KindImage {
 			d.media.Announce(to.At, to.Formats)
@@ -121,7 +120,7 @@ func (a *analyser) keepOrigins(e *entry, at int64) {
 				if a.origins == nil {
 					a.origins = map[*media.Stream]origins{}
 				}
-				a.origins[s] = origins{d.to, e.dirs[1-dir].to}
+				a.origins[s] = origins{e.to[dir], e.to[1-dir]}
 			}
 		}
 	}
@@ -131,7 +130,7 @@ func (a *analyser) keepOrigins(e *entry, at int64) {
 func (a *analyser) placeOrigins(e *entry) {
 	for dir := range e.dirs {
 		d := &e.dirs[dir]
-		to, from := d.to, e.dirs[1-dir].to
+		to, from := e.to[dir], e.to[1-dir]
 		if d.media == nil || (to == nil || to.prev == nil) && (from == nil || from.prev == nil) {
 			continue
 		}
@@ -191,9 +190,9 @@ func (a *analyser) otherDatagram(e *entry, dir int, p *packet) {
 	if n := e.dirs[dir].packets; n <= 4 || n&15 == 0 || e.dirs[0].media != nil || e.dirs[1].media != nil {
 		a.lookUp(e)
 	}
-	if to := e.dirs[dir].to; to != nil && to.Kind == KindImage {
+	if to := e.to[dir]; to != nil && to.Kind == KindImage {
 		a.faxDatagram(e, dir, p, to)
-	} else if to := e.dirs[1-dir].to; to != nil && to.Kind == KindImage {
+	} else if to := e.to[1-dir]; to != nil && to.Kind == KindImage {
 		a.faxDatagram(e, dir, p, to)
 	}
 }
@@ -264,9 +263,9 @@ func (a *analyser) settleMedia(e *entry) {
 			streams = streams || s.Valid()
 		}
 	}
-	ann := e.dirs[0].to
+	ann := e.to[0]
 	if ann == nil {
-		ann = e.dirs[1].to
+		ann = e.to[1]
 	}
 	if e.flow == nil && !streams && reports < 2 && (ann == nil || reports == 0) {
 		return
@@ -278,7 +277,7 @@ func (a *analyser) settleMedia(e *entry) {
 		e.flow.Parent = ann.Flow
 	}
 	a.placeOrigins(e)
-	e.flow.to = [2]*Announcement{e.dirs[e.opener].to, e.dirs[1-e.opener].to}
+	e.flow.to = [2]*Announcement{e.to[e.opener], e.to[1-e.opener]}
 }
 
 // stunState is what STUN said about translated addresses.

@@ -14,9 +14,6 @@ import (
 	"nofixup/sip"
 )
 
-// DefaultMessages is how many octets are used for the messages of either vantage point that wait to be matched.
-const DefaultMessages = 40 << 20
-
 // perMessage is what a message takes beside its octets, in octets.
 const perMessage = 1 << 10
 
@@ -64,6 +61,7 @@ const maxStrays = 1 << 10
 type vantage struct {
 	calls   Calls
 	list    []*seen
+	most    int // octets that are used for messages
 	octets  int
 	left    int // messages for which there was no room
 	cut     int // that were not captured whole
@@ -101,7 +99,7 @@ func (v *vantage) add(m *Message) {
 	case m.Missing > 0 && !unfinished(m):
 		v.cut++
 		return
-	case v.octets+len(m.Raw)+perMessage > DefaultMessages:
+	case v.octets+len(m.Raw)+perMessage > v.most:
 		v.left++
 		return
 	}

@@ -37,6 +37,47 @@ type Progress struct {
 	Packets     int64
 }
 
+// bothProgress makes one progress of the two readings of two vantage points, one after the other.
+func bothProgress(cfg *Config) (shown [2]func(Progress)) {
+	if cfg.Progress == nil {
+		return shown
+	}
+	inside, known := sizes(cfg.Inside)
+	outside, also := sizes(cfg.Outside)
+	total := inside + outside
+	if !known || !also {
+		total = 0
+	}
+	var before, last Progress
+	show := func(p Progress) {
+		last = Progress{before.Read + p.Read, total, before.Packets + p.Packets}
+		cfg.Progress(last)
+	}
+	shown[0] = show
+	first := true
+	shown[1] = func(p Progress) {
+		if first {
+			before, first = Progress{Read: cmp.Or(inside, last.Read), Packets: last.Packets}, false
+		}
+		show(p)
+	}
+	return shown
+}
+
+// sizes is how many octets files have, and whether that is known of all.
+func sizes(files []string) (n int64, known bool) {
+	known = true
+	for _, name := range files {
+		info, err := os.Stat(name)
+		if name == "-" || err != nil || !info.Mode().IsRegular() {
+			known = false
+			continue
+		}
+		n += info.Size()
+	}
+	return n, known
+}
+
 // File is one file of a capture.
 type File struct {
 	Name        string
@@ -70,6 +111,7 @@ type Left struct {
 	Announcements   uint64         // announced addresses that were forgotten
 	Octets          uint64         // of TCP streams, since too many waited
 	Gaps            uint64         // places in TCP streams at which octets are missing in the capture
+	Unframed        uint64         // messages in TCP streams that are too long, or whose Content-Length says nothing
 	Fragmented      uint64         // packets of which a fragment is missing
 	Overlaps        uint64         // fragments that contradict others
 	Malformed       uint64         // packets whose headers contradict their length
@@ -97,7 +139,7 @@ func (c *Capture) Frame(n int) (file string, number int) {
 }
 
 // Read analyses the files of one vantage point: one, or several that a capture was split into, which are put into the order
-// of time. "-" is standard input. Damaged files are read as far as they go; an error means that no file could be read at all,
+// of time, packet by packet where they overlap. "-" is standard input. Damaged files are read as far as they go; an error means that no file could be read at all,
 // or that ctx was done.
 func Read(ctx context.Context, files []string, o Options) (*Capture, error) {
 	r := &run{ctx: ctx, options: o, analyser: newAnalyser(o.Limits), capture: &Capture{}}
@@ -108,10 +150,19 @@ func Read(ctx context.Context, files []string, o Options) (*Capture, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range list {
-		if err := r.file(name); err != nil {
+	for len(list) > 0 {
+		n := group(list)
+		switch {
+		case n > 1 && n <= maxTogether:
+			err = r.together(list[:n])
+		default:
+			n = 1
+			err = r.file(list[0].name)
+		}
+		if err != nil {
 			return nil, err
 		}
+		list = list[n:]
 	}
 	if len(r.capture.Files) == 0 && len(files) > 0 {
 		return nil, r.first
@@ -135,34 +186,43 @@ type run struct {
 }
 
 // order puts several files into the order of their first packets.
-func (r *run) order(files []string) ([]string, error) {
-	type start struct {
-		name string
-		at   int64
+func (r *run) order(files []string) ([]span, error) {
+	var list []span
+	if n, known := sizes(files); known {
+		r.total = n
 	}
-	var list []start
 	for _, name := range files {
 		if name == "-" {
 			if len(files) > 1 {
 				return nil, errors.New("standard input cannot be one of several files")
 			}
-			return files, nil
+			return []span{{name: name}}, nil
 		}
-		if info, err := os.Stat(name); err == nil {
-			r.total += info.Size()
-		}
-		s := start{name: name}
+		s := span{name: name}
 		if len(files) > 1 {
-			s.at = r.firstTime(name)
+			s.first, s.last = r.firstTime(name), r.lastTime(name)
 		}
 		list = append(list, s)
 	}
-	slices.SortStableFunc(list, func(a, b start) int { return cmp.Compare(a.at, b.at) })
-	var names []string
+	slices.SortStableFunc(list, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	for rest := list; r.total > 0 && len(rest) > 0; {
+		n := group(rest)
+		if n > 1 && n <= maxTogether {
+			again, _ := sizes(names(rest[:n]))
+			r.total += again
+		} else {
+			n = 1
+		}
+		rest = rest[n:]
+	}
+	return list, nil
+}
+
+func names(list []span) (names []string) {
 	for _, s := range list {
 		names = append(names, s.name)
 	}
-	return names, nil
+	return names
 }
 
 // firstTime returns the time of a file's first packet, 0 if there is none; what is wrong with the file shows later.
@@ -226,12 +286,10 @@ func (r *run) file(name string) error {
 		err = r.join(in, back, counted, &file)
 	}
 	back.stop()
+	c := r.capture
+	c.Left.Unordered = c.Left.Unordered || c.Last > 0 && file.First > 0 && file.First < c.Last-overlapTime
 	r.add(in, &file)
 	r.done += counted.read()
-	c := r.capture
-	c.Damaged += in.Damaged
-	c.Damages = append(c.Damages, in.Damages[:min(len(in.Damages), maxDamages-len(c.Damages))]...)
-	c.Left.Dropped += in.Dropped
 	return err
 }
 
@@ -252,13 +310,18 @@ func (r *run) frames(in *Reader, counted *counter, file *File) error {
 			if err := r.ctx.Err(); err != nil {
 				return err
 			}
-			if r.options.Progress != nil {
-				r.options.Progress(Progress{r.done + counted.read(), r.total, int64(r.base + f.Number)})
-			}
+			r.show(counted, r.base+f.Number)
 		}
 		file.time(f.At)
 	}
 	return r.ctx.Err()
+}
+
+// show says how far reading has come.
+func (r *run) show(counted *counter, packets int) {
+	if r.options.Progress != nil {
+		r.options.Progress(Progress{r.done + counted.read(), r.total, int64(packets)})
+	}
 }
 
 func (f *File) time(at int64) {
@@ -272,9 +335,6 @@ func (f *File) time(at int64) {
 func (r *run) add(in *Reader, file *File) {
 	c := r.capture
 	file.Packets, file.Dropped = in.n, in.Dropped
-	if c.Last > 0 && file.First < c.Last {
-		c.Left.Unordered = true
-	}
 	if c.First == 0 || file.First > 0 && file.First < c.First {
 		c.First = file.First
 	}
@@ -282,6 +342,9 @@ func (r *run) add(in *Reader, file *File) {
 	c.Packets += file.Packets
 	r.base += file.Packets
 	c.Files = append(c.Files, *file)
+	c.Damaged += in.Damaged
+	c.Damages = append(c.Damages, in.Damages[:min(len(in.Damages), maxDamages-len(c.Damages))]...)
+	c.Left.Dropped += in.Dropped
 }
 
 // collect makes the result.
@@ -312,9 +375,12 @@ func (r *run) collect() {
 	d := &a.decoder
 	l := &c.Left
 	l.Flows, l.Forgotten, l.Streams, l.Announcements = a.full, a.evicted, a.table.Overflow, a.announced.lost
-	l.Octets, l.Gaps = a.tcp.given, a.tcp.gaps
+	l.Octets, l.Gaps, l.Unframed = a.tcp.given, a.tcp.gaps, a.tcp.unframed
 	l.Fragmented, l.Overlaps, l.Malformed, l.Links = d.fragments.lost, d.fragments.overlap, d.malformed, d.unknown
 	l.Errors = a.icmp.more
+	for _, f := range a.flows {
+		f.media = [2]*media.Flow{} // not needed any more, and large
+	}
 }
 
 // counter counts what is read of a file, for the progress.

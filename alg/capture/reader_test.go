@@ -170,8 +170,56 @@ func TestRolling(t *testing.T) {
 	if r.Left.Unordered {
 		t.Error("files in order are called unordered")
 	}
-	if r = analyse(t, write(t, file(shots[0], shots[3]), file(shots[1], shots[2]))...); !r.Left.Unordered {
-		t.Error("files that overlap pass for ordered")
+}
+
+// Files that overlap in time, as captures of two interfaces do, are read side by side; a compressed one of them after the
+// others, and that is said.
+func TestOverlapping(t *testing.T) {
+	shots := busy(t, 20000)
+	var parts [3][]shot
+	for i, s := range shots {
+		parts[(i/7+i/1000)%3] = append(parts[(i/7+i/1000)%3], s)
+	}
+	le := binary.LittleEndian
+	all := [][]byte{pcapFile(le, magicNano, 1, parts[0]), ngFile(binary.BigEndian, 1, parts[1]), pcapFile(le, magicNano, 1, parts[2])}
+	want := memory(t, pcapFile(le, magicNano, 1, shots))
+	names := write(t, append(all, pcapFile(le, magicNano, 1, []shot{{at: shots[len(shots)-1].at + 50*ms, data: shots[0].data}}))...)
+	var last Progress
+	var r result
+	c, err := Read(context.Background(), names, Options{
+		Message:  func(m *Message) { r.messages = append(r.messages, m) },
+		Progress: func(p Progress) { last = p },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Capture = c
+	if r.Left.Unordered || r.Damaged > 0 || r.Packets != len(shots)+1 || last.Read > last.Total {
+		t.Errorf("%d packets of %d, %v, %+v", r.Packets, len(shots)+1, r.Damages, last)
+	}
+	if len(want.messages) == 0 || len(r.messages) != len(want.messages) {
+		t.Fatalf("%d messages, want %d", len(r.messages), len(want.messages))
+	}
+	for i, m := range want.messages {
+		g := r.messages[i]
+		if !bytes.Equal(g.Raw, m.Raw) || g.At != m.At || g.Flow.ID != m.Flow.ID || len(g.Frames) != len(m.Frames) {
+			t.Fatalf("message %d: %v, want %v", m.ID, starts(r.messages[i:i+1]), starts(want.messages[i:i+1]))
+		}
+		for j, n := range m.Frames {
+			name, number := r.Frame(g.Frames[j])
+			if part := parts[slices.Index(names, name)]; part[number-1].at != shots[n-1].at {
+				t.Fatalf("message %d: frame %d is %d of %s", m.ID, g.Frames[j], number, name)
+			}
+		}
+	}
+	compareStreams(t, r.Streams, want.Streams)
+
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write(all[1])
+	z.Close()
+	if r = analyse(t, write(t, all[0], packed.Bytes(), all[2])...); !r.Left.Unordered || r.Packets != len(shots) {
+		t.Errorf("%d packets; a compressed file that overlaps passes for ordered: %v", r.Packets, !r.Left.Unordered)
 	}
 }
 

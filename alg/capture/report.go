@@ -134,10 +134,12 @@ func (c *Capture) notes(point string) (notes []string) {
 	l := &c.Left
 	add(l.Dropped, "packets were lost by the capturing system, by its own account")
 	add(l.Flows, "packets belong to conversations for which there was no room")
+	add(l.Forgotten, "idle conversations in which nothing was recognised were forgotten to make room")
 	add(l.Streams, "packets of RTP belong to streams for which there was no room")
 	add(l.Announcements, "announced addresses were forgotten to make room")
 	add(l.Octets, "octets of TCP streams were given up: too many waited")
 	add(l.Gaps, "gaps in TCP streams: segments are missing in the capture")
+	add(l.Unframed, "messages in TCP streams are too long, or their Content-Length is none")
 	add(l.Fragmented, "packets lack a fragment")
 	add(l.Malformed, "packets have headers that contradict their length")
 	var kinds []string
@@ -149,7 +151,7 @@ func (c *Capture) notes(point string) (notes []string) {
 		notes = append(notes, point+strings.Join(kinds, ", "))
 	}
 	if l.Unordered {
-		notes = append(notes, point+"the files overlap in time")
+		notes = append(notes, point+"the files overlap in time and were read one after the other: merge them first")
 	}
 	return notes
 }

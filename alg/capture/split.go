@@ -16,6 +16,8 @@ const (
 	splitChain = 16
 	// maxLater is how many frames the second half leaves to the first one.
 	maxLater = 1 << 17
+	// windowLen is how much is read at a time of what was left: messages are far apart among media.
+	windowLen = 16 << 10
 	// checkLater is how many frames go by between two looks at whether the work is still wanted.
 	checkLater = 1 << 12
 )
@@ -58,11 +60,7 @@ func (r *run) split(f *os.File, in *Reader) *second {
 		return nil
 	}
 	from := info.Size() / 2
-	back := &Reader{
-		Name: in.Name, order: in.order, little: in.little, ng: in.ng, link: in.link, unit: in.unit, recHead: in.recHead,
-		ifaces: slices.Clone(in.ifaces),
-		b:      blocks{src: io.NewSectionReader(f, from, info.Size()-from), buf: make([]byte, 2*blockLen+maxRecord), base: from},
-	}
+	back := in.at(f, from, info.Size())
 	if !back.toRecord() {
 		return nil
 	}
@@ -252,9 +250,12 @@ type window struct {
 }
 
 func (w *window) ReadAt(b []byte, off int64) (int, error) {
+	if len(b) > windowLen {
+		return w.src.ReadAt(b, off)
+	}
 	if off < w.off || off+int64(len(b)) > w.off+int64(len(w.buf)) {
 		if w.buf == nil {
-			w.buf = make([]byte, 0, maxRecord)
+			w.buf = make([]byte, 0, windowLen)
 		}
 		n, err := w.src.ReadAt(w.buf[:cap(w.buf)], off)
 		w.off, w.buf = off, w.buf[:n]

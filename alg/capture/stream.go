@@ -161,6 +161,7 @@ func (a *analyser) sipFrame(e *entry, dir, n int, at int64) int {
 	case errors.Is(err, sip.ErrShort):
 		return 0
 	case err != nil:
+		a.tcp.unframed++
 		h.broken, h.sip = true, sip.Framer{}
 		i := findSIP(b[1:])
 		if i < 0 {

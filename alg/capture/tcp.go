@@ -33,6 +33,7 @@ type tcpState struct {
 	buffered int    // octets that wait
 	given    uint64 // octets that were given up since too many waited
 	gaps     uint64
+	unframed uint64 // messages whose end nobody can tell
 }
 
 // conn puts the segments of a connection into order. It exists while a connection may yet speak something that is known.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -24,6 +26,8 @@ func pcapCommand() command {
 			f.StringArrayVar(&p.outside, "outside", nil, "a capture `FILE` from its outer side, of the same time; repeatable")
 			f.IntVar(&p.calls, "max-calls", capture.DefaultCalls, "follow at most `N` calls")
 			f.IntVar(&p.limits.Flows, "max-flows", capture.DefaultFlows, "keep at most `N` conversations")
+			f.IntVar(&p.messages, "max-messages", capture.DefaultMessages>>20, "with --inside and --outside keep at most `N` MiB of messages of either side")
+			f.IntVar(&p.evidence, "max-evidence", capture.DefaultEvidence>>20, "keep at most `N` MiB of messages in the report")
 			p.declare(f)
 			return p.run
 		},
@@ -34,19 +38,59 @@ type pcapFlags struct {
 	display
 	inside, outside []string
 	calls           int
+	messages        int // MiB
+	evidence        int // MiB
 	limits          capture.Limits
 }
+
+// progressEvery is how often the progress is shown anew.
+const progressEvery = 100 * time.Millisecond
+
+// exitInterrupted is what shells have for a command that an interrupt ended: 128 and the number of the signal.
+const exitInterrupted = 130
+
+// maxMiB keeps limits in MiB from being more than there can be.
+const maxMiB = 1 << 20
+
+// memoryLimit is how much memory the collector of garbage lets grow before it works harder, in octets: with the limits as they
+// are, hostile captures need less. With others nobody knows.
+const memoryLimit = 384 << 20
 
 func (p *pcapFlags) run(ctx context.Context, args []string, out output) int {
 	cfg, err := p.config(args)
 	if err != nil {
 		return out.usageError("pcap", err)
 	}
+	if l := cfg.Limits; l.Flows <= capture.DefaultFlows && l.Messages <= capture.DefaultMessages && l.Evidence <= capture.DefaultEvidence &&
+		cfg.MaxCalls <= capture.DefaultCalls && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	bar := p.progress(out)
+	if slices.Contains(slices.Concat(cfg.Files, cfg.Inside, cfg.Outside), "-") {
+		// An interrupt also ends what writes into the pipe: that is how a live capture is ended, to be reported on.
+		stop := context.AfterFunc(ctx, func() {
+			bar.clear()
+			if !p.quiet {
+				out.say("interrupted: reporting on what comes until the end of standard input")
+			}
+		})
+		defer stop()
+		ctx = context.WithoutCancel(ctx)
+	}
 	began := time.Now()
-	cfg.Progress = func(at capture.Progress) { bar.line(rate(at, time.Since(began))) }
+	shown := began
+	cfg.Progress = func(at capture.Progress) {
+		if now := time.Now(); now.Sub(shown) >= progressEvery {
+			shown = now
+			bar.line(rate(at, now.Sub(began)))
+		}
+	}
 	report, err := capture.Report(ctx, cfg)
 	bar.clear()
+	if errors.Is(err, context.Canceled) {
+		out.say("interrupted")
+		return exitInterrupted
+	}
 	if err != nil {
 		out.say("%v", err)
 		if h := captureHint(err); h != "" {
@@ -63,6 +107,7 @@ func (p *pcapFlags) run(ctx context.Context, args []string, out output) int {
 // config checks the flags.
 func (p *pcapFlags) config(args []string) (capture.Config, error) {
 	cfg := capture.Config{Files: args, Inside: p.inside, Outside: p.outside, Limits: p.limits, MaxCalls: p.calls, Version: version}
+	cfg.Limits.Messages, cfg.Limits.Evidence = p.messages<<20, p.evidence<<20
 	switch {
 	case p.check() != nil:
 		return cfg, p.check()
@@ -70,6 +115,10 @@ func (p *pcapFlags) config(args []string) (capture.Config, error) {
 		return cfg, fmt.Errorf("--max-calls %d: want more than nothing", p.calls)
 	case p.limits.Flows <= 0:
 		return cfg, fmt.Errorf("--max-flows %d: want more than nothing", p.limits.Flows)
+	case p.messages <= 0 || p.messages > maxMiB:
+		return cfg, fmt.Errorf("--max-messages %d: want 1 to %d", p.messages, maxMiB)
+	case p.evidence <= 0 || p.evidence > maxMiB:
+		return cfg, fmt.Errorf("--max-evidence %d: want 1 to %d", p.evidence, maxMiB)
 	case len(p.inside) > 0 != (len(p.outside) > 0):
 		return cfg, errors.New("--inside and --outside: give both, or captures of one side without them")
 	case len(p.inside) > 0 && len(args) > 0:
@@ -108,8 +157,6 @@ func captureHint(err error) string {
 		return "check the name of the file"
 	case errors.Is(err, fs.ErrPermission):
 		return "captures are often readable by root alone: use sudo or change the file's mode"
-	case errors.Is(err, context.Canceled):
-		return ""
 	}
 	return "captures are pcap or pcapng files, also compressed with gzip or zstd: \"tcpdump -w FILE\" writes one"
 }

@@ -105,11 +105,14 @@ func (p *progress) line(line string) {
 
 // clear wipes the line.
 func (p *progress) clear() {
-	if p.w == nil || p.last == 0 {
+	if p.w == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.last == 0 {
+		return
+	}
 	fmt.Fprintf(p.w, "\r%s\r", strings.Repeat(" ", p.last+len("nofixup: ")))
 	p.last = 0
 }

@@ -15,7 +15,7 @@ import (
 
 // Public captures that are not part of the project, with what an expert sees in them. NOFIXUP_CAPTURES names the directory
 // that they are in.
-var truths = []struct {
+var publicTruths = []struct {
 	file     string
 	messages int
 	calls    []string // state, audio, packets to the caller and to the callee
@@ -45,7 +45,7 @@ func captureFile(t *testing.T, name string) string {
 }
 
 func TestTruths(t *testing.T) {
-	for _, tc := range truths {
+	for _, tc := range publicTruths {
 		t.Run(tc.file, func(t *testing.T) {
 			file := captureFile(t, tc.file)
 			r, err := Report(t.Context(), Config{Files: []string{file}})
@@ -74,7 +74,7 @@ func TestTruths(t *testing.T) {
 
 // The H.323 call in detail: frames, the PDUs of H.245, and where media goes.
 func TestTruthH323(t *testing.T) {
-	r := analyse(t, captureFile(t, truths[0].file))
+	r := analyse(t, captureFile(t, publicTruths[0].file))
 	var call, control []string
 	frames := map[int]bool{}
 	media := map[string]bool{}
