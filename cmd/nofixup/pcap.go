@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -52,18 +50,14 @@ const exitInterrupted = 130
 // maxMiB keeps limits in MiB from being more than there can be.
 const maxMiB = 1 << 20
 
-// memoryLimit is how much memory the collector of garbage lets grow before it works harder, in octets: with the limits as they
-// are, hostile captures need less. With others nobody knows.
-const memoryLimit = 384 << 20
-
 func (p *pcapFlags) run(ctx context.Context, args []string, out output) int {
 	cfg, err := p.config(args)
 	if err != nil {
 		return out.usageError("pcap", err)
 	}
 	if l := cfg.Limits; l.Flows <= capture.DefaultFlows && l.Messages <= capture.DefaultMessages && l.Evidence <= capture.DefaultEvidence &&
-		cfg.MaxCalls <= capture.DefaultCalls && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
+		cfg.MaxCalls <= capture.DefaultCalls {
+		quietCollector()
 	}
 	bar := p.progress(out)
 	if slices.Contains(slices.Concat(cfg.Files, cfg.Inside, cfg.Outside), "-") {
