@@ -19,6 +19,7 @@ const (
 	maxUnsettled = 1 << 12 // that got no answer
 	maxSigns     = 1 << 9  // different ones
 	maxNames     = 256     // octets of a name that is kept
+	maxRepeated  = 11      // transmissions of one request that are compared: no client sends more (RFC 3261 17.1.2.2)
 )
 
 // Signalling follows requests of SIP and their answers: those that get none, and what does not fit together in what passes. The
@@ -219,7 +220,7 @@ func (g *Signalling) request(m *Message, s *sip.Message, h *alg.Heard) {
 		g.queue = append(g.queue, r)
 		g.octets += r.kept
 	} else {
-		if r.Missing == 0 && m.Missing == 0 && r.Src == m.Src {
+		if r.Missing == 0 && m.Missing == 0 && r.Src == m.Src && r.count <= maxRepeated {
 			g.old.Parse(r.Raw)
 			for _, sign := range h.RepetitionSigns(asHeard(r.Message, &g.old)) {
 				g.sign(sign)

@@ -14,7 +14,7 @@ const (
 	maxRuns    = 1 << 12
 	maxAllRuns = 1 << 20
 	// maxTraces is how many streams of a table are traced, in less than a KiB each.
-	maxTraces = 1 << 15
+	maxTraces = 1 << 14
 )
 
 // Trace is what tells a stream at one point of the network from others at another point, and which of its packets came.
@@ -57,11 +57,10 @@ func (t *Trace) Count(from, to uint64) (n uint64) {
 type trace struct {
 	first    uint64
 	shift    uint64 // of this account's numbers against those of Stream.seq
-	n        int
 	restarts uint32
 	broken   bool
 	missing  []Run
-	prints   [maxPrints]Print
+	prints   []Print
 	table    *Table
 }
 
@@ -95,7 +94,7 @@ func (t *trace) number(number uint16, seq *sequence) uint64 {
 
 // most is up to where a hash is low enough to be kept, by its upper half: 0 never is it.
 func (t *trace) most() uint32 {
-	if t.n < maxPrints {
+	if len(t.prints) < maxPrints {
 		return math.MaxUint32
 	}
 	return max(1, uint32(t.prints[maxPrints-1].Hash>>32))
@@ -146,7 +145,7 @@ func (t *trace) came(number uint64) {
 
 // keep puts a print into its place.
 func (t *trace) keep(p Print) {
-	i := t.n
+	i := len(t.prints)
 	for i > 0 && t.prints[i-1].Hash > p.Hash {
 		i--
 	}
@@ -154,12 +153,12 @@ func (t *trace) keep(p Print) {
 		t.prints[i-1].Repeated = true
 		return
 	}
-	if t.n < maxPrints {
-		t.n++
-	} else if i == t.n {
+	if len(t.prints) < maxPrints {
+		t.prints = append(t.prints, Print{})
+	} else if i == maxPrints {
 		return
 	}
-	copy(t.prints[i+1:t.n], t.prints[i:])
+	copy(t.prints[i+1:], t.prints[i:])
 	t.prints[i] = p
 }
 
@@ -215,11 +214,11 @@ func (t *trace) join(next *trace, newest, last uint64) {
 			}
 		}
 	}
-	for _, p := range next.prints[:next.n] {
+	for _, p := range next.prints {
 		p.Sequence += shift
 		again := p.Repeated
 		t.keep(p)
-		for i := range t.prints[:t.n] {
+		for i := range t.prints {
 			if again && t.prints[i].Hash == p.Hash {
 				t.prints[i].Repeated = true
 			}
@@ -234,5 +233,5 @@ func (t *trace) result(newest uint64) *Trace {
 	if t == nil {
 		return nil
 	}
-	return &Trace{First: t.first, Last: newest + t.shift, Missing: t.missing, Whole: !t.broken, Prints: t.prints[:t.n:t.n]}
+	return &Trace{First: t.first, Last: newest + t.shift, Missing: t.missing, Whole: !t.broken, Prints: t.prints}
 }
