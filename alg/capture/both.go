@@ -145,10 +145,10 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 	}
 	index := map[string]int{}
 	for i := range outs {
+		b.shift(&outs[i], len(b.inside.capture.Streams))
 		index[outs[i].ID] = i
 	}
 	matched := map[int]bool{}
-	base := len(b.inside.capture.Streams)
 	streams := b.passageOf()
 	for i := range ins {
 		o := &ins[i]
@@ -161,7 +161,7 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 		}
 		matched[k] = true
 		o.Callee = innerCallee[o.ID]
-		b.merge(o, &outs[k], base)
+		b.merge(o, &outs[k])
 		blocked(o, streams)
 		calls = append(calls, j.AddCall(o))
 		b.judgeMedia(j, o, &calls[len(calls)-1], streams)
@@ -172,7 +172,6 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 		}
 		alone[1]++
 		o := &outs[i]
-		b.shift(o, base)
 		calls = append(calls, j.AddCall(o))
 		b.judgeMedia(j, o, &calls[len(calls)-1], streams)
 	}
@@ -196,8 +195,7 @@ func (b *between) shift(o *alg.Observed, base int) {
 
 // merge takes what the outside saw of a call: of the way towards the outer end what arrived there, of the way towards the inner
 // end what was sent, and what came back instead.
-func (b *between) merge(o, out *alg.Observed, base int) {
-	b.shift(out, base)
+func (b *between) merge(o, out *alg.Observed) {
 	none := b.outside.mute() || len(out.Streams) == 0 && b.local(o) // of its media outside
 	o.Streams = append(o.Streams, out.Streams...)
 	near, far := 0, 1
