@@ -242,9 +242,13 @@ func (b *between) network(r *alg.Report, joints map[*Flow]*joint) {
 		in, out := f.ends()
 		maps[[2]netip.Addr{in[0].Addr(), out[0].Addr()}]++
 	}
+	// IPv4 goes first, as in a probe: that is where networks translate. Then the one that most flows have.
 	var best [2]netip.Addr
 	for k, n := range maps {
-		if n > maps[best] || n == maps[best] && k[0].Less(best[0]) {
+		switch {
+		case !best[0].IsValid(), k[0].Is4() && !best[0].Is4():
+			best = k
+		case k[0].Is4() == best[0].Is4() && (n > maps[best] || n == maps[best] && k[0].Less(best[0])):
 			best = k
 		}
 	}

@@ -30,6 +30,19 @@ var experiments = []struct {
 	{"media-one-way", "media", "RTP", "the media of the probe's calls lasts a second, and of calls in captures three are asked for"},
 }
 
+// slowCalls are the findings, each with its cause, that captures alone give where the machine is so slow that a call of the probe
+// lasts the three seconds that are asked for. They are true; the probe says the same of the path.
+var slowCalls = []struct{ id, cause, why string }{
+	{"media-latched", "", "the probe announces its own address, which is private, and the reflector sends back to where media comes from"},
+	{"media-one-way", "h323-partly-rewritten", "the kernel leaves the address for media of one of the Setups as it is"},
+}
+
+func ofSlowCall(f *alg.Finding) bool {
+	return f.Message == "call" && slices.ContainsFunc(slowCalls, func(c struct{ id, cause, why string }) bool {
+		return f.ID == c.id && f.Cause == c.cause
+	})
+}
+
 // unreadable are the paths that captures say nothing about.
 var unreadable = map[string]string{
 	alg.ProtoMedia: "judged by experiments, see above",
@@ -66,6 +79,7 @@ func TestCapturedProbe(t *testing.T) {
 			if *update && tc.name == "alg" {
 				keepCaptures(t, inside.Stop(t), outside.Stop(t))
 			}
+			offline.Findings = slices.DeleteFunc(offline.Findings, func(f alg.Finding) bool { return ofSlowCall(&f) })
 			sameFindings(t, live, offline)
 			if len(offline.Findings) < tc.least || tc.least == 0 && len(offline.Findings) > 0 {
 				t.Errorf("%d findings, want %d or more, or none at all", len(offline.Findings), tc.least)
@@ -144,6 +158,7 @@ func TestCapturedProbeElsewhere(t *testing.T) {
 				}
 				return
 			}
+			offline.Findings = slices.DeleteFunc(offline.Findings, func(f alg.Finding) bool { return ofSlowCall(&f) })
 			sameFindings(t, live, offline)
 			samePaths(t, live, offline)
 			if offline.Verdict != live.Verdict {
