@@ -225,6 +225,9 @@ func realSetup(t *testing.T) (s struct{ message, id []byte }) {
 // The whole program on files that are made to exhaust it, one of them and as both sides: it ends within 512 MiB, and says what
 // it left out.
 func TestHostileReport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("memory, which is what is measured, is another with the race detector")
+	}
 	n := 40_000
 	limits := []string{"--max-flows", "5000", "--max-calls", "2000", "--max-messages", "4", "--max-evidence", "2"}
 	if os.Getenv("NOFIXUP_MANY") != "" {

@@ -68,6 +68,9 @@ func many(t *testing.T) int {
 // Files with more conversations, streams, calls or half-open connections than anybody can keep: memory stays below 512 MiB, a
 // call at the end is found nevertheless, and what was left out is counted.
 func TestHostile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("memory, which is what is measured, is another with the race detector")
+	}
 	n := many(t)
 	invite := packetUDP(t, alice, bob, 1, sipMessage("INVITE sip:a@b SIP/2.0", "00000000", bobMedia))
 	at := 28 + len("INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: ")
