@@ -25,7 +25,7 @@ type Judge struct {
 	sizes    map[Path]sizes    // of requests over UDP, by path of SIP
 	udpLoss  map[int]float64   // of SIP on its way in, by address family
 	left     map[string]string // by call, the ID of the finding that the address of its media was not rewritten as the rest was
-	joined   int               // findings that others had to take in
+	joined   int               // how often something was found that another finding had to take in
 }
 
 // maxFindings is how many findings are kept apart. One message can differ in tens of thousands of fields, which nobody reads: those
@@ -114,7 +114,7 @@ func (j *Judge) Report() *Report {
 	}
 	j.media(r)
 	if j.joined > 0 {
-		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("more than %d different findings: %d more are counted in those without a field", maxFindings, j.joined))
+		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("%d different findings are kept apart; what else was found, %d times, is counted in those without a field", maxFindings, j.joined))
 	}
 	r.Verdict = overall(r.Paths)
 	r.normalise()

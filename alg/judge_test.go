@@ -608,7 +608,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	if n := len(r.Findings); n <= maxFindings || n > maxFindings+10 {
 		t.Errorf("%d findings", n)
 	}
-	if len(r.Network.Notes) != 1 || !strings.Contains(r.Network.Notes[0], "more than 2048 different findings: 79") {
+	if len(r.Network.Notes) != 1 || !strings.Contains(r.Network.Notes[0], "2048 different findings are kept apart; what else was found, 79") {
 		t.Errorf("%q", r.Network.Notes)
 	}
 	if r.Verdict != OverallInterference {

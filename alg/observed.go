@@ -218,31 +218,33 @@ func (j *Judge) deaf(o *Observed, towards int, rule *Rule, left string) string {
 		what += fmt.Sprintf(" (announced in %s: %s)", w.Path, w.Announced)
 	}
 	f := j.callFinding(rule, o, o.path(), d, what)
+	cause := f.ID
 	switch {
 	case left != "" && d == Inbound:
-		f.Cause = left
+		cause = left
 	case w.half(other):
 		evidence := fmt.Sprintf("%s became %s, while the media of that end comes from %s", w.Written, w.Announced, other.Source)
-		f.Cause = j.callFinding(&sdpPortUntouched, o, o.path(), d, evidence).ID
+		cause = j.callFinding(&sdpPortUntouched, o, o.path(), d, evidence).ID
 	case w.privately():
 		evidence := fmt.Sprintf("%s, to a far end at %s", w.Announced, w.Far)
-		f.Cause = j.callFinding(&mediaAddressPrivate, o, o.path(), d, evidence).ID
+		cause = j.callFinding(&mediaAddressPrivate, o, o.path(), d, evidence).ID
 	case w.halfSeen(other):
 		evidence := fmt.Sprintf("%s is announced by an end that calls itself %s, while its media comes from %s", w.Announced, w.Origin, other.Source)
-		f.Cause = j.callFinding(&sdpPortUntouched, o, o.path(), d, evidence).ID
+		cause = j.callFinding(&sdpPortUntouched, o, o.path(), d, evidence).ID
 	case w.elsewhere(other):
 		evidence := fmt.Sprintf("%s is announced, and the media of that end comes from %s", w.Announced, other.Source)
-		f.Cause = j.callFinding(&mediaSentAstray, o, o.path(), d, evidence).ID
+		cause = j.callFinding(&mediaSentAstray, o, o.path(), d, evidence).ID
 	case w.refused():
 		evidence := fmt.Sprintf("%s says so of %s, in %d ICMP errors", w.By, w.Went, w.Errors)
-		f.Cause = j.callFinding(&mediaRefused, o, o.path(), d, evidence).ID
+		cause = j.callFinding(&mediaRefused, o, o.path(), d, evidence).ID
 	case w.Blocked && rule != &mediaBlocked:
 		evidence := fmt.Sprintf("%s packets to %s pass one capture and none the other, while messages of the call pass both", number(w.Before), w.Went)
-		f.Cause = j.callFinding(&mediaBlocked, o, o.path(), d, evidence).ID
-	default:
-		return f.ID
+		cause = j.callFinding(&mediaBlocked, o, o.path(), d, evidence).ID
 	}
-	return f.Cause
+	if f.Count == 1 && cause != f.ID { // the evidence is the first call's, and so is the cause
+		f.Cause = cause
+	}
+	return cause
 }
 
 // privately reports that an end announced a private address to one that is public and so cannot send there.

@@ -38,8 +38,8 @@ const (
 	jerkyMedia = 200
 )
 
-// doubtful reports that the capture of the second point may have lost what is missing there, since that of the first point lacks
-// as much.
+// doubtful reports that the capture of the second point may have lost what is missing there, since it lost at least half as large
+// a share of the media that passed it the other way.
 func (p *Passage) doubtful(lossy [2]float64) bool {
 	own := lossy[1]
 	if p.Direction == Inbound {
@@ -70,7 +70,7 @@ func (j *Judge) AddPassage(p *Passage, o *Observed, c *Call, lossy [2]float64, c
 		// Both directions together take at least that long, whatever the clocks say.
 		why = append(why, fmt.Sprintf("it takes about %.0f ms, give or take %.0f", p.Delay, clock.Doubt))
 	}
-	if p.MaxDelay-p.Delay >= jerkyMedia {
+	if p.MaxDelay-p.Delay-clock.Drift >= jerkyMedia { // a clock that runs faster looks like packets that come later and later
 		why = append(why, fmt.Sprintf("some packets take %.0f ms more than most", p.MaxDelay-p.Delay))
 	}
 	if len(why) > 0 {

@@ -102,12 +102,9 @@ func (r *Request) lostInPieces() bool {
 	return r.TooLarge > 0 || r.Count >= minRepeats-1 && (r.Pieces > 1 || r.Partial > 0) && r.Smaller
 }
 
-// astray reports that it went to the address in a Contact, and that this is none of the other party's, or a private one.
+// astray reports that it went to the address in the other party's Contact, and that its messages come from another one.
 func (r *Request) astray() bool {
-	if !r.InDialog || !r.Contact.IsValid() || r.Dst != r.Contact {
-		return false
-	}
-	return r.Contact != r.Signals
+	return r.InDialog && r.Contact.IsValid() && r.Dst == r.Contact && r.Contact != r.Signals
 }
 
 // sent says how often it was sent, and for how long.

@@ -114,11 +114,11 @@ func newExchange(p *Pair, flow *Flow) *exchange {
 	} else {
 		sent, got := p.ends()
 		x.sent, x.got = sip.Parse(sent.Raw), sip.Parse(got.Raw)
-		if !bytes.Equal(sent.Raw, got.Raw) {
-			x.changes = compareMessages(&x.sent, &x.got)
-		}
-		if x.inserted() { // a message of nobody's is one change, not as many as it has lines
+		switch {
+		case x.inserted(): // a message of nobody's is one change, not as many as it has lines
 			x.changes = []Change{{Kind: ChangeInserted, Field: "raw", Got: got.Raw}}
+		case !bytes.Equal(sent.Raw, got.Raw):
+			x.changes = compareMessages(&x.sent, &x.got)
 		}
 	}
 	return x

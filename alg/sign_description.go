@@ -36,8 +36,11 @@ type ice struct {
 	path       string
 }
 
-// maxSections bounds what is kept of a description.
-const maxSections = 16
+// Bounds of what is kept of a description: media sections, and addresses of a kind.
+const (
+	maxSections = 16
+	maxPlaces   = 64
+)
 
 // description reads the session description of a message.
 func (h *Heard) description() (d described) {
@@ -65,7 +68,7 @@ func (h *Heard) description() (d described) {
 			p := place{s.Path(body), at, a.Unmap(), v}
 			if s.Type == 'o' {
 				d.origin = p
-			} else {
+			} else if len(d.connection) < maxPlaces {
 				d.connection = append(d.connection, p)
 			}
 		case s.Type == 'i' && at < 0:
@@ -83,7 +86,7 @@ func (d *described) attribute(s sdp.Span, body []byte, at int, v []byte) {
 	m := &d.media[at]
 	switch string(body[s.NameOff:s.NameEnd]) {
 	case "rtcp": // RFC 3605
-		if f := bytes.Fields(v); len(f) == 4 {
+		if f := bytes.Fields(v); len(f) == 4 && len(d.control) < maxPlaces {
 			if a, err := netip.ParseAddr(string(f[3])); err == nil {
 				d.control = append(d.control, place{s.Path(body), at, a.Unmap(), f[3]})
 			}

@@ -259,6 +259,9 @@ func (a *analyser) promising(e *entry) bool {
 func (a *analyser) drop(key flowKey, e *entry) {
 	for i := range e.dirs {
 		if m := e.dirs[i].media; m != nil {
+			for s := range m.Streams() {
+				delete(a.origins, s)
+			}
 			a.table.Forget(m)
 		}
 	}

@@ -28,12 +28,16 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 		limits.Streams = media.DefaultMaxStreams / 2 // so that both together take no more than one does
 	}
 	shown := bothProgress(cfg)
-	for i, v := range []*vantage{b.inside, b.outside} {
-		c, err := Read(ctx, [][]string{cfg.Inside, cfg.Outside}[i], Options{Limits: limits, Message: []func(*Message){b.inside.add, outside}[i], Progress: shown[i], Stdin: cfg.Stdin, traces: true})
+	for i, side := range []struct {
+		*vantage
+		files   []string
+		message func(*Message)
+	}{{b.inside, cfg.Inside, b.inside.add}, {b.outside, cfg.Outside, outside}} {
+		c, err := Read(ctx, side.files, Options{Limits: limits, Message: side.message, Progress: shown[i], Stdin: cfg.Stdin, traces: true})
 		if err != nil {
 			return nil, err
 		}
-		v.capture = c
+		side.capture = c
 	}
 	b.match()
 	b.findEnds()
@@ -79,6 +83,9 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	b.network(r, joints)
 	b.mediaNotes(r)
 	b.notes(r, alone, added)
+	if signalling.Left > 0 {
+		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("outside: %d requests without an answer found no room", signalling.Left))
+	}
 	r.Probes, r.Network.Reflector = b.probeList(), b.reflector(r.Network.Local)
 	return r, nil
 }
@@ -150,13 +157,14 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 	}
 	matched := map[int]bool{}
 	streams := b.passageOf()
+	media := mediaJudge{j, streams, b.lossy(), b.clock()}
 	for i := range ins {
 		o := &ins[i]
 		k, ok := index[names[o.ID]]
 		if !ok {
 			alone[0]++
 			calls = append(calls, j.AddCall(o))
-			b.judgeMedia(j, o, &calls[len(calls)-1], streams)
+			media.add(o, &calls[len(calls)-1])
 			continue
 		}
 		matched[k] = true
@@ -164,7 +172,7 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 		b.merge(o, &outs[k])
 		blocked(o, streams)
 		calls = append(calls, j.AddCall(o))
-		b.judgeMedia(j, o, &calls[len(calls)-1], streams)
+		media.add(o, &calls[len(calls)-1])
 	}
 	for i := range outs {
 		if matched[i] {
@@ -173,7 +181,7 @@ func (b *between) observed(j *alg.Judge) (calls []alg.Call, alone [2]int) {
 		alone[1]++
 		o := &outs[i]
 		calls = append(calls, j.AddCall(o))
-		b.judgeMedia(j, o, &calls[len(calls)-1], streams)
+		media.add(o, &calls[len(calls)-1])
 	}
 	return b.inside.calls.Legs(calls), alone
 }

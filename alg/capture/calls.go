@@ -93,6 +93,14 @@ func (c *Calls) Add(m *Message) {
 	if m.Call == "" || m.Stray || m.Copy != 0 || m.Proto == alg.ProtoRAS {
 		return
 	}
+	switch m.Proto {
+	case alg.ProtoSIP:
+		c.msg.Parse(m.Raw)
+	case alg.ProtoH245:
+		c.pdu.ParseH245(m.Raw)
+	default:
+		c.pdu.ParseCall(m.Raw)
+	}
 	k := c.index[m.Call]
 	if k == nil {
 		if k = c.open(m); k == nil {
@@ -102,14 +110,8 @@ func (c *Calls) Add(m *Message) {
 	k.last = max(k.last, m.At)
 	k.passes(m.Flow)
 	if m.Proto == alg.ProtoSIP {
-		c.msg.Parse(m.Raw)
 		k.sip(m, &c.msg)
 		return
-	}
-	if m.Proto == alg.ProtoH245 {
-		c.pdu.ParseH245(m.Raw)
-	} else {
-		c.pdu.ParseCall(m.Raw)
 	}
 	k.h323(m, &c.pdu)
 }
@@ -137,13 +139,10 @@ func (c *Calls) open(m *Message) *call {
 	}
 	k := &call{id: m.Call, proto: m.Proto, flow: m.Flow, first: m.At, frames: m.Frames, ends: [2]netip.AddrPort{m.Src, m.Dst}}
 	if m.Proto == alg.ProtoSIP {
-		s := &c.msg
-		s.Parse(m.Raw)
-		if !k.begin(m, s) {
+		if !k.begin(m, &c.msg) {
 			return nil
 		}
 	} else {
-		c.pdu.ParseCall(m.Raw)
 		if m.Proto != alg.ProtoH323 || c.pdu.Message != h323.Setup {
 			return nil
 		}

@@ -159,6 +159,10 @@ func TestOneCall(t *testing.T) {
 			s.call(phone, bob, 4000, body(phoneMedia), body(bobMedia))
 			s.talk(250, phoneMedia, bobMedia, 1, 40)
 		}},
+		{"audio at a host name", "ended", alg.AudioUnknown, "", 0, func(s *scene) {
+			s.call(phone, bob, 10000, strings.Replace(body(phoneMedia), phoneMedia.Addr().String(), "media.example.org", -1), body(bobMedia))
+			s.talk(250, phoneMedia, bobMedia, 1, 480)
+		}},
 		{"no media captured", "ended", alg.AudioUnknown, "", 0, func(s *scene) {
 			s.call(phone, bob, 10000, body(phoneMedia), body(bobMedia))
 		}},

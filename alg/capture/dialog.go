@@ -64,10 +64,10 @@ func (k *call) sip(m *Message, s *sip.Message) {
 	}
 	said := description{}
 	if offers(method) && s.Status() < 300 && hasSDP(s) {
-		if m.Missing == 0 {
+		if m.Missing == 0 && !m.unplaced {
 			said = describe(m)
 		} else {
-			k.blurred = true // a line that holds the call may be in what was not captured
+			k.blurred = true // a line that holds the call may be in what was not captured, or audio at a name that nobody here looks up
 		}
 		for _, a := range m.Announced {
 			if a.Kind == KindAudio || a.Kind == KindVideo || a.Kind == KindImage {

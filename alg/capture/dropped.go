@@ -35,7 +35,9 @@ func (b *between) findEnds() {
 		if _, ok := b.calls[s.Call]; !ok && s.Call != "" {
 			b.calls[s.Call] = s.other.Call
 		}
-		b.inside.passed[s.Call], b.outside.passed[s.other.Call] = true, true
+		if s.other.Call != "" {
+			b.outside.passed[s.other.Call] = true
+		}
 	}
 }
 

@@ -118,6 +118,7 @@ type Message struct {
 	Probes []Probe
 	// Announced are the addresses that it announces.
 	Announced []*Announcement
+	unplaced  bool // it announces audio at a host name, or beyond what is kept
 	TTL       uint8
 	ID4       uint16 // IPv4 identification, 0 with IPv6 and on TCP
 }

@@ -155,7 +155,7 @@ func legOf(k, p *call, kind byte) bool {
 // innermost leaves of calls that are legs of one another the last one: it is what the next leg was made because of.
 func innermost(found []*call, parent map[*call]*call) []*call {
 	last := found[len(found)-1]
-	for p := last; p != nil; p = parent[p] {
+	for p := last; p != nil && len(found) > 0; p = parent[p] {
 		found = slices.DeleteFunc(found, func(q *call) bool { return q == p })
 	}
 	if len(found) > 0 {
@@ -178,6 +178,9 @@ func (c *Calls) Legs(list []alg.Call) []alg.Call {
 		root := k
 		for root != nil && parent[root] != nil {
 			root = parent[root]
+		}
+		if root != k {
+			parent[k] = root // so that the way of the next one is short
 		}
 		at, ok := 0, false
 		if root != nil && root != k {

@@ -379,7 +379,7 @@ func (b *between) cases(points []alg.Point) (cases []alg.Case, joints map[*Flow]
 	for _, f := range order {
 		outer[f.outside] = f
 	}
-	index := map[string]int{}
+	index, listed := map[string]int{}, map[[2]int]bool{} // cases, and which flows each has
 	at := func(s *seen, f *joint) *alg.Case {
 		k := "flow " + strconv.Itoa(f.id)
 		if s.Call != "" && s.Proto != alg.ProtoRAS {
@@ -392,7 +392,8 @@ func (b *between) cases(points []alg.Point) (cases []alg.Case, joints map[*Flow]
 			cases = append(cases, alg.Case{Points: points})
 		}
 		c := &cases[i]
-		if !slices.ContainsFunc(c.Flows, func(g alg.Flow) bool { return g.ID == f.id }) {
+		if !listed[[2]int{i, f.id}] {
+			listed[[2]int{i, f.id}] = true
 			c.Flows = append(c.Flows, f.flow(s, parents[s.Call]))
 		}
 		return c

@@ -55,13 +55,20 @@ func blocked(o *alg.Observed, streams map[int]*alg.Passage) {
 	}
 }
 
-// judgeMedia judges the streams of a call that passed both points, or only one.
-func (b *between) judgeMedia(j *alg.Judge, o *alg.Observed, c *alg.Call, streams map[int]*alg.Passage) {
-	lossy, clock := b.lossy(), b.clock()
+// mediaJudge judges streams that passed both points, or only one.
+type mediaJudge struct {
+	*alg.Judge
+	streams map[int]*alg.Passage // see passageOf
+	lossy   [2]float64
+	clock   *alg.Clock
+}
+
+// add judges the streams of a call.
+func (j *mediaJudge) add(o *alg.Observed, c *alg.Call) {
 	for _, s := range o.Streams {
-		if p := streams[s]; p != nil && p.Call == "" {
+		if p := j.streams[s]; p != nil && p.Call == "" {
 			p.Call = o.ID
-			j.AddPassage(p, o, c, lossy, clock)
+			j.AddPassage(p, o, c, j.lossy, j.clock)
 		}
 	}
 }
@@ -107,6 +114,15 @@ func (b *between) mediaNotes(r *alg.Report) {
 	for side, point := range []string{alg.Inside, alg.Outside} {
 		if own, other := [][]Stream{in, out}[side], [][]Stream{out, in}[side]; len(own) == 0 && len(other) > 0 {
 			*n = append(*n, point+": the capture holds no media, so that calls are judged by the media of the other side")
+		}
+		untraced := 0
+		for i := range [][]Stream{in, out}[side] {
+			if [][]Stream{in, out}[side][i].Trace == nil {
+				untraced++
+			}
+		}
+		if untraced > 0 {
+			*n = append(*n, fmt.Sprintf("%s: %d RTP streams were not compared: there was no room for what they are known by", point, untraced))
 		}
 		if b.missed[side] > 0 {
 			*n = append(*n, fmt.Sprintf("%s: %d packets of RTP that came from there are missing: the capture lost packets, so that absence there means nothing", point, b.missed[side]))

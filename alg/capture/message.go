@@ -159,7 +159,11 @@ func (a *analyser) understand(m *Message) {
 
 // announces appends an announcement to those of a message.
 func (m *Message) announces(ann Announcement) {
-	if len(m.Announced) >= maxAnnounces || !ann.Addr.IsValid() || ann.Addr.Port() == 0 {
+	if ann.Addr.Port() == 0 {
+		return
+	}
+	if len(m.Announced) >= maxAnnounces || !ann.Addr.IsValid() {
+		m.unplaced = m.unplaced || ann.Kind == KindAudio
 		return
 	}
 	ann.At, ann.Flow, ann.Message, ann.Call, ann.From = m.At, m.Flow.ID, m.ID, m.Call, m.Src

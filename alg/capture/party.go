@@ -123,7 +123,6 @@ type client struct {
 	callID uint64
 	sentBy string
 	at     int64
-	old    bool // a later one came from another port
 }
 
 // clients are registrations that were accepted.
@@ -154,7 +153,6 @@ func (c *clients) registered(m, request *Message, answer, register *sip.Message,
 	was := c.known[k.key]
 	if k.Expires == 0 {
 		if was != nil {
-			was.old = true
 			was.Expires = 0
 			delete(c.addrs, was.From)
 			delete(c.addrs, was.Contact)
@@ -162,7 +160,6 @@ func (c *clients) registered(m, request *Message, answer, register *sip.Message,
 		return
 	}
 	if was != nil && was.From != k.From {
-		was.old = true
 		was.Now = k.From
 		if was.callID == k.callID && was.sentBy == k.sentBy && was.Contact == k.Contact && was.From.Addr() == k.From.Addr() && request.Flow.Transport == "udp" {
 			k.Moves = was.Moves + 1

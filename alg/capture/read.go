@@ -111,7 +111,7 @@ type Left struct {
 	Announcements   uint64         // announced addresses that were forgotten
 	Octets          uint64         // of TCP streams, since too many waited
 	Gaps            uint64         // places in TCP streams at which octets are missing in the capture
-	Unframed        uint64         // messages in TCP streams that are too long, or whose Content-Length says nothing
+	Unframed        uint64         // messages in TCP streams that are too long, or whose length (Content-Length, TPKT) says nothing
 	Fragmented      uint64         // packets of which a fragment is missing
 	Overlaps        uint64         // fragments that contradict others
 	Malformed       uint64         // packets whose headers contradict their length
@@ -124,7 +124,7 @@ type Left struct {
 // Complete says whether all that the files hold was looked at: what is missing then was not captured.
 func (c *Capture) Complete() bool {
 	l := &c.Left
-	return c.Damaged == 0 && l.Dropped+l.Flows+l.Streams+l.Announcements+l.Octets+l.Gaps+l.Errors == 0 && len(l.Links) == 0 && len(l.UnreadableFiles) == 0
+	return c.Damaged == 0 && l.Dropped+l.Flows+l.Streams+l.Announcements+l.Octets+l.Gaps+l.Unframed+l.Fragmented+l.Errors == 0 && !l.Unordered && len(l.Links) == 0 && len(l.UnreadableFiles) == 0
 }
 
 // Frame returns the file that a frame is in, and its number there, from 1.

@@ -59,19 +59,12 @@ func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	var found sessions
 	var signalling Signalling
 	message := func(m *Message) {
-		if m.Copy != 0 {
+		signalling.Add(m)
+		if m.Copy != 0 || m.Stray {
 			return
 		}
-		if m.Stray {
-			signalling.Add(m)
-			return
-		}
-		probe, _ := found.add(m)
-		if probe == nil || probe.played(m) {
+		if probe, _ := found.add(m); probe == nil || probe.played(m) {
 			calls.Add(m)
-		}
-		if probe == nil || len(m.Probes) > 0 {
-			signalling.Add(m)
 		}
 	}
 	c, err := Read(ctx, cfg.Files, Options{Limits: cfg.Limits, Message: message, Progress: cfg.Progress, Stdin: cfg.Stdin})
@@ -139,8 +132,9 @@ func (c *Capture) notes(point string) (notes []string) {
 	add(l.Announcements, "announced addresses were forgotten to make room")
 	add(l.Octets, "octets of TCP streams were given up: too many waited")
 	add(l.Gaps, "gaps in TCP streams: segments are missing in the capture")
-	add(l.Unframed, "messages in TCP streams are too long, or their Content-Length is none")
+	add(l.Unframed, "messages in TCP streams are too long, their length (Content-Length, TPKT) is none, or they are in parts or compressed (WebSocket)")
 	add(l.Fragmented, "packets lack a fragment")
+	add(l.Overlaps, "fragments contradict others, which were kept")
 	add(l.Malformed, "packets have headers that contradict their length")
 	var kinds []string
 	for kind, n := range l.Links {

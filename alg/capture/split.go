@@ -153,8 +153,9 @@ func (s *second) stop() {
 // join puts the second half of a file behind the first. in has read the first one.
 func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 	in.end = 0
-	if in.b.pos() != s.cut || !slices.Equal(in.ifaces, s.ifaces) {
-		// The cut fell where no record begins, or the file describes its interfaces anew: one core has to do.
+	if in.b.pos() != s.cut || len(in.stats) > 0 || !slices.Equal(in.ifaces, s.ifaces) {
+		// The cut fell where no record begins, or the file describes its interfaces anew, or what it says of lost packets goes on from
+		// what it said in the first half: one core has to do.
 		s.stop()
 		return r.frames(in, counted, file)
 	}
@@ -188,7 +189,6 @@ func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 	back.Damages = append(in.Damages, back.Damages...)
 	back.Damaged += in.Damaged
 	back.Dropped += in.Dropped
-	back.stats = in.stats
 	*in = *back
 	return r.frames(in, counted, file)
 }

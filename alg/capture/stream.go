@@ -224,6 +224,7 @@ func (a *analyser) tpktFrame(e *entry, dir, n int, at int64) int {
 	case errors.Is(err, h323.ErrShort):
 		return 0
 	case err != nil:
+		a.tcp.unframed++
 		h.broken, h.tpkt = true, h323.Framer{}
 		return 1
 	}

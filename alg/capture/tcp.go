@@ -83,6 +83,12 @@ func (a *analyser) segment(e *entry, dir int, p *packet) {
 	c := e.conn
 	if flags&flagSYN != 0 {
 		if c != nil && flags&flagACK == 0 && c.halves[dir].synced && seq+1 != c.halves[dir].next || e.done && flags&flagACK == 0 {
+			if len(a.flows) >= a.limits.Flows { // each connection is a flow, also where they share an entry
+				a.closeConn(e)
+				e.done = true
+				a.full++
+				return
+			}
 			c = a.reopen(e, dir, p) // the same ports again: another connection
 		}
 		if c == nil {

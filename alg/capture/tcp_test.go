@@ -267,3 +267,21 @@ func TestTCPBounded(t *testing.T) {
 		t.Errorf("%d octets wait at the end", a.tcp.buffered)
 	}
 }
+
+// Each connection is a flow, also where one after the other has the same ports: a limit of flows is one of those, too.
+func TestReopenedBounded(t *testing.T) {
+	const most = 20
+	a := newAnalyser(Limits{Flows: most})
+	send := func(seq uint32, flags string, b []byte) {
+		data := tcpFrame(t, alice, bob, seq, 0, flags, b)
+		a.decoder.frame(&Frame{Number: 1, At: start, Link: 1, Data: data, Size: len(data)}, 1)
+	}
+	for n := range uint32(5 * most) {
+		send(n*100000, "S", nil)
+		send(n*100000+1, "A", []byte("SIP/2.0 200 OK\r\n"))
+	}
+	a.finish()
+	if len(a.flows) > most || a.full == 0 {
+		t.Errorf("%d flows, %d packets were left out", len(a.flows), a.full)
+	}
+}

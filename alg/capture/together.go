@@ -162,7 +162,9 @@ func (r *run) together(list []span) error {
 			r.show(read, r.base+n)
 		}
 	}
+	c, before := r.capture, r.capture.Last // of the files before these: one that is compressed may overlap with them
 	for _, b := range all {
+		c.Left.Unordered = c.Left.Unordered || before > 0 && b.file.First > 0 && b.file.First < before-overlapTime
 		b.in.n = min(b.in.n, b.packets)
 		r.add(b.in, &b.file)
 		r.done += b.counted.n

@@ -69,8 +69,9 @@ func (a *analyser) turnMessage(e *entry, dir int, p *packet) {
 		if !ok || len(number) != 4 {
 			return
 		}
-		if t := a.allocationOf(e, dir, true); t != nil && len(t.channels) < maxTurnChannels {
-			t.channels[binary.BigEndian.Uint16(number)] = peer
+		channel := binary.BigEndian.Uint16(number)
+		if t := a.allocationOf(e, dir, true); t != nil && (len(t.channels) < maxTurnChannels || t.channels[channel].IsValid()) {
+			t.channels[channel] = peer
 		}
 	case turnSend, turnData:
 		peer, ok := xorAddress(b, attrPeer)

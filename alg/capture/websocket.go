@@ -59,7 +59,7 @@ func (a *analyser) webFrame(e *entry, dir, n int, at int64) int {
 		i := len(h.buf)
 		for _, m := range h.marks {
 			if off := int(m.off - h.off); off >= n && off < len(h.buf) {
-				if f, ok := webHead(h.buf[off:]); ok && f.message() && startsSIP(f.payload(h.buf[off:])) != no {
+				if f, ok := webHead(h.buf[off:]); ok && f.message() && startsSIP(f.payload(h.buf[off:min(len(h.buf), off+f.head+64)])) != no {
 					i = off
 					break
 				}
@@ -86,8 +86,8 @@ func (a *analyser) webFrame(e *entry, dir, n int, at int64) int {
 	if payload := f.payload(b[:whole]); f.message() && startsSIP(payload) == yes {
 		frames, _ := h.numbers(n, n+whole)
 		a.emit(e, dir, payload, int(h.off)+n+f.head, at, frames, 0)
-	} else if f.part() {
-		a.tcp.gaps++ // a message in several frames, which nobody sends, is not put together
+	} else if f.part() || b[0]&0x70 != 0 {
+		a.tcp.unframed++ // in several frames, or compressed (RFC 7692): it is not put together
 	}
 	return whole
 }

@@ -20,7 +20,7 @@ const (
 // sequence follows the sequence numbers of a stream (RFC 3550 A.1) and remembers which of the last 128 arrived, so that a
 // duplicate never hides a loss.
 type sequence struct {
-	newest   uint64    // extended: cycles and 16 bits, beginning at 1<<16 so that there is room below the first
+	newest   uint64    // extended: cycles and 16 bits, beginning at 1<<32 so that there is room below the first
 	window   [2]uint64 // bit i of the 128: newest-i arrived
 	received uint64    // different packets of this run
 
@@ -34,7 +34,7 @@ type sequence struct {
 }
 
 func (q *sequence) start(seq uint16) {
-	q.newest = 1<<16 | uint64(seq)
+	q.newest = 1<<32 | uint64(seq)
 	q.base = q.newest
 	q.window = [2]uint64{1, 0}
 	q.bad = 1 << 16

@@ -115,6 +115,7 @@ func (t *trace) came(number uint64) {
 	if number < t.first {
 		if number+1 < t.first {
 			t.missing = slices.Insert(t.missing, 0, Run{number + 1, t.first - 1})
+			t.table.runs++
 		}
 		t.first = number
 		return
@@ -127,6 +128,7 @@ func (t *trace) came(number uint64) {
 		case number < r.From:
 		case r.From == r.To:
 			t.missing = slices.Delete(t.missing, i, i+1)
+			t.table.runs--
 			return
 		case number == r.From:
 			r.From++
@@ -138,6 +140,7 @@ func (t *trace) came(number uint64) {
 			rest := Run{number + 1, r.To}
 			r.To = number - 1
 			t.missing = slices.Insert(t.missing, i+1, rest)
+			t.table.runs++
 			return
 		}
 	}

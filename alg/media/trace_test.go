@@ -195,3 +195,21 @@ func TestTraceBounds(t *testing.T) {
 		t.Errorf("%d traces", table.traces)
 	}
 }
+
+// The runs of all streams are counted as they come and go, so that late packets use nothing up.
+func TestTraceCountsRuns(t *testing.T) {
+	table := Table{Traces: true}
+	tr := table.newTrace()
+	for n := uint64(10); n < 1000; n += 10 {
+		tr.miss(Run{n, n})
+		tr.came(n)
+	}
+	if table.runs != 0 || len(tr.missing) != 0 {
+		t.Errorf("%d runs counted, %d there", table.runs, len(tr.missing))
+	}
+	tr.miss(Run{2000, 2010})
+	tr.came(2005)
+	if table.runs != 2 || len(tr.missing) != 2 {
+		t.Errorf("%d runs counted, %d there", table.runs, len(tr.missing))
+	}
+}

@@ -16,11 +16,18 @@ type alien struct {
 	double  bool // it has the tag of a message that is there already
 }
 
+// maxAliens bounds what is kept of them, should somebody flood a connection.
+const maxAliens = 1024
+
 // stray enters what came over a connection to here.
 func (l *ledger) stray(at *link, got *sighting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	tag, ok := wire.FindTag(got.raw, l.token)
+	if len(l.aliens) >= maxAliens {
+		l.flooded = true
+		return
+	}
 	l.aliens = append(l.aliens, alien{at, got, true, ok && (l.sent[tag.Number] != nil || l.asked[tag.Number] != nil)})
 }
 
@@ -42,7 +49,7 @@ func (l *ledger) leftover(at *link, got *sighting) {
 func (l *ledger) resolve() {
 	for _, a := range l.aliens {
 		switch {
-		case a.inbound && trying(a.got.raw):
+		case a.inbound && isTrying(a.got.raw):
 			l.extra = append(l.extra, &extra{link: a.link, got: a.got, inbound: true})
 		case a.inbound && l.missed(a.link, a.got), !a.inbound && l.missing(a.link, a.got):
 		case !a.double && l.displaced(a.link, a.got.raw, a.inbound):
@@ -54,9 +61,6 @@ func (l *ledger) resolve() {
 	}
 	l.aliens = nil
 }
-
-// trying reports whether a message is the answer that says no more than that a request has come.
-func trying(raw []byte) bool { return bytes.HasPrefix(raw, []byte("SIP/2.0 100 ")) }
 
 // displaced reports that octets are the rest of a message that was cut too short: a gateway that breaks Content-Length puts the
 // stream out of step. They are not somebody else's, and what became of the message tells of them.

@@ -41,10 +41,13 @@ func (r *runner) describe(n *alg.Network, flows []alg.Flow) {
 	pollErr := r.pollErr
 	r.mu.Unlock() // before the ledger's lock: with that held, messages are numbered under this one
 	r.ledger.mu.Lock()
-	dropped := r.ledger.dropped
+	dropped, flooded := r.ledger.dropped, r.ledger.flooded
 	r.ledger.mu.Unlock()
 	if pollErr != nil {
 		n.Notes = append(n.Notes, "receipts stopped coming: "+pollErr.Error())
+	}
+	if flooded {
+		n.Notes = append(n.Notes, "more came in over connections that the reflector did not send than is kept")
 	}
 	if dropped > 0 {
 		n.Notes = append(n.Notes, "the session's budget was used up: some messages got no receipt")

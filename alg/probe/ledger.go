@@ -90,6 +90,7 @@ type ledger struct {
 	trying   []*asked         // answers from the next hop, of requests by their numbers
 	extra    []*extra         // what one end received and the other did not send
 	aliens   []alien          // what may yet turn out to be that
+	flooded  bool             // there were more
 	received map[uint64]*sent // by the sequence number of the receipt
 	conns    map[uint64]*conn // by the number of the connection at the reflector
 	after    uint64           // receipts up to this one are in
@@ -184,7 +185,7 @@ func (l *ledger) arrived(got *sighting) (*sent, *asked) {
 	return s, nil
 }
 
-// isTrying reports a 100, which the reflector sends only when it is asked to.
+// isTrying reports a 100, which the reflector sends only when it is asked to, and any hop of its own accord.
 func isTrying(raw []byte) bool { return bytes.HasPrefix(raw, []byte("SIP/2.0 100 ")) }
 
 // report enters receipts.

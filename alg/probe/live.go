@@ -174,7 +174,11 @@ func (c *liveCall) sendOut(ctx context.Context, conn net.PacketConn, from, to ne
 	c.mu.Unlock()
 	began := time.Now()
 	sent := c.play(ctx, conn, to, b, number, nonce)
-	got := c.recorded(ctx, wire.In, number, sent)
+	got, told := c.recorded(ctx, wire.In, number, sent)
+	if !told {
+		c.untold(to)
+		return got
+	}
 	t := c.trial(b.kind, true, alg.TowardsAnnounced, from, to, began)
 	t.Media.Octets, t.Media.Sent, t.Media.Span = b.octets, sent, milliseconds(time.Duration(sent)*b.interval)
 	if b.kind == alg.MediaRTCP {
@@ -192,6 +196,14 @@ func (c *liveCall) sendOut(ctx context.Context, conn net.PacketConn, from, to ne
 	c.account(&t, packets, alg.Outside, b, firstSequence)
 	c.enter(t)
 	return got
+}
+
+// untold enters that nobody knows what became of media, which leaves its path in doubt.
+func (c *liveCall) untold(to netip.AddrPort) {
+	c.failed(alg.Trial{
+		Kind: alg.TrialStep, Path: c.mediaPath(), Dst: to,
+		Detail: "what became of the media of a call is not known: the reflector's records of it are not complete",
+	})
 }
 
 // safe reports that an address is one of the reflector's: media goes nowhere else, whatever somebody wrote into an answer.
@@ -231,10 +243,14 @@ func (c *liveCall) back(ctx context.Context, kind, towards string, to netip.Addr
 	}
 	span := time.Duration(a.Count*a.Interval) * time.Millisecond
 	// Waited for by what was sent, since a gateway may drop all of it.
-	out := c.recorded(ctx, wire.Out, a.Number, a.Count)
+	out, told := c.recorded(ctx, wire.Out, a.Number, a.Count)
 	deadline := time.Now().Add(c.patience("udp"))
 	for len(c.end.with(sent.Tag)) < len(out) && time.Now().Before(deadline) && ctx.Err() == nil {
 		time.Sleep(pace)
+	}
+	if !told || ctx.Err() != nil {
+		c.untold(to)
+		return
 	}
 	t.Media.Sent, t.Media.Span = len(out), milliseconds(span)
 	if len(out) > 0 {
@@ -293,17 +309,24 @@ func (c *liveCall) account(t *alg.Trial, packets []packet, point string, b burst
 	var table media.Table
 	flow := table.Flow(m.Seen, t.Dst)
 	flow.Announce(t.At.UnixNano(), []media.Format{{Payload: 0, Name: "PCMU", Rate: 8000}, {Payload: 97, Name: "H264", Rate: 90000}})
-	last := 0
+	last, renumbered := 0, false
 	for _, p := range packets {
 		flow.Add(p.at.UnixNano(), p.dscp, p.head, p.length)
 		if h, ok := media.ParseHeader(p.head); ok {
-			last = max(last, int(h.Sequence-uint16(first)))
+			if n := int(h.Sequence - uint16(first)); n < b.count {
+				last = max(last, n)
+			} else {
+				renumbered = true
+			}
 		}
 	}
 	for s := range flow.Streams() {
 		st := s.Stats()
 		m.Received = min(int(st.Packets)-int(st.Duplicates), m.Sent)
 		m.Heard = milliseconds(time.Duration(last+1) * b.interval)
+		if renumbered {
+			m.Heard = m.Span // somebody numbers anew: until when it was heard cannot be told
+		}
 		m.Stream = &alg.Stream{
 			Src: m.Seen, Dst: t.Dst, SSRC: fmt.Sprintf("0x%08x", st.SSRC), Packets: m.Received, Lost: max(0, m.Sent-m.Received),
 			Late: int(st.Late), Duplicates: int(st.Duplicates), Jitter: milliseconds(st.MeanJitter),
@@ -368,22 +391,30 @@ type mediaBook struct {
 	mu      sync.Mutex // guards the rest
 	after   uint64
 	records []wire.Media
+	dropped bool // the reflector kept no record of some
 }
 
-// recorded returns the records of one direction with a number, once there are as many as wanted, or nothing more comes.
-func (r *runner) recorded(ctx context.Context, dir wire.Direction, number uint32, want int) []wire.Media {
+func (b *mediaBook) lacks() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dropped
+}
+
+// recorded returns the records of one direction with a number, once there are as many as wanted, or nothing more comes. told is
+// false where there may be more than the reflector told.
+func (r *runner) recorded(ctx context.Context, dir wire.Direction, number uint32, want int) (list []wire.Media, told bool) {
 	deadline := time.Now().Add(r.patience("udp"))
 	for seen := 0; ; {
 		if err := r.fetchMedia(ctx); err != nil && ctx.Err() == nil {
 			r.note("the reflector does not tell what media it received: " + err.Error())
-			return nil
+			return nil, false
 		}
-		list := r.book.find(dir, number)
+		list = r.book.find(dir, number)
 		if len(list) > seen {
 			seen, deadline = len(list), time.Now().Add(r.patience("udp")) // more may come
 		}
 		if seen >= want || time.Now().After(deadline) || ctx.Err() != nil {
-			return list
+			return list, len(list) >= want || ctx.Err() == nil && !r.book.lacks()
 		}
 		select {
 		case <-time.After(2 * pace):
@@ -409,6 +440,7 @@ func (r *runner) fetchMedia(ctx context.Context) error {
 	defer b.mu.Unlock()
 	b.records, b.after = append(b.records, got.Media...), got.Next
 	if got.Dropped > 0 {
+		b.dropped = true
 		r.note("the reflector kept no record of some media: the session's budget was spent")
 	}
 	return nil

@@ -211,7 +211,6 @@ func (t *streamTap) SetDeadline(time.Time) error      { return nil }
 func (t *streamTap) SetReadDeadline(time.Time) error  { return nil }
 func (t *streamTap) SetWriteDeadline(time.Time) error { return nil }
 func (t *streamTap) Close() error                     { return t.PipeReader.Close() }
-func (t *streamTap) close()                           { _ = t.PipeReader.Close() }
 
 // oneConn is a listener that hands out one connection: the stack serves those that it accepts, and has no other way to take one.
 type oneConn struct {
@@ -274,7 +273,7 @@ func (r *runner) liveOnce(ctx context.Context, l *link, s Step, try int) bool {
 		conn := &streamTap{u, reader}
 		one := &oneConn{conn: conn, closed: make(chan struct{})}
 		defer close(one.closed)
-		defer conn.close()
+		defer conn.Close()
 		serving.Go(func() { _ = u.ua.TransportLayer().ServeTCP(one) })
 	}
 	end, err := r.openMedia(ctx, l.local().Addr())
