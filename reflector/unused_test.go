@@ -24,7 +24,7 @@ func TestUnusedRefused(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			cfg := tc.cfg
-			cfg.HTTPS, cfg.SIP, cfg.SIPS, cfg.Neutral, cfg.H225, cfg.RAS = ":0", ":0", ":0", ":0", ":0", Off
+			cfg.HTTPS, cfg.SIP, cfg.SIPS, cfg.Neutral, cfg.H225, cfg.RAS, cfg.Media = ":0", ":0", ":0", ":0", ":0", Off, Off
 			if cfg.H245 == "" {
 				cfg.H245 = Off
 			}
