@@ -182,7 +182,8 @@ func TestUnprovenAddress(t *testing.T) {
 // TestWildcard asks a server that is bound to every address, by two of them.
 func TestWildcard(t *testing.T) {
 	s, err := reflector.Start(t.Context(), reflector.Config{
-		HTTPS: ":0", SIP: ":0", SIPS: reflector.Off, Neutral: reflector.Off, H225: reflector.Off, RAS: reflector.Off,
+		HTTPS: ":0", SIP: ":0", SIPS: reflector.Off, Neutral: reflector.Off, H225: reflector.Off, H245: reflector.Off, RAS: reflector.Off,
+		Media: reflector.Off,
 	})
 	if err != nil {
 		t.Fatal(err)

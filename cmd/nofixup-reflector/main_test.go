@@ -236,7 +236,7 @@ func TestRun(t *testing.T) {
 	go func() {
 		code <- run(ctx, []string{
 			"--host", "127.0.0.1", "--https", ":0", "--sip", ":0", "--sips", ":0", "--neutral", "off",
-			"--h225", ":0", "--h245", ":0", "--ras", ":0", "--metrics", address,
+			"--h225", ":0", "--h245", ":0", "--ras", ":0", "--media", ":0", "--metrics", address,
 		}, out, &stderr)
 		out.Close()
 	}()
