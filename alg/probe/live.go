@@ -166,6 +166,7 @@ func (c *liveCall) out(ctx context.Context, from netip.AddrPort, port int, to ne
 func (c *liveCall) sendOut(ctx context.Context, conn net.PacketConn, from, to netip.AddrPort, b burst) []wire.Media {
 	if !c.safe(to) {
 		c.note(fmt.Sprintf("media was not sent to %s, the address that arrived in the answer to a call: it is not the reflector's", to))
+		c.untested(to, "media was not sent: the address that arrived in the answer is not the reflector's")
 		return nil
 	}
 	number := c.nextNumber()
@@ -176,7 +177,7 @@ func (c *liveCall) sendOut(ctx context.Context, conn net.PacketConn, from, to ne
 	sent := c.play(ctx, conn, to, b, number, nonce)
 	got, told := c.recorded(ctx, wire.In, number, sent)
 	if !told {
-		c.untold(to)
+		c.untested(to, untold)
 		return got
 	}
 	t := c.trial(b.kind, true, alg.TowardsAnnounced, from, to, began)
@@ -198,13 +199,12 @@ func (c *liveCall) sendOut(ctx context.Context, conn net.PacketConn, from, to ne
 	return got
 }
 
-// untold enters that nobody knows what became of media, which leaves its path in doubt.
-func (c *liveCall) untold(to netip.AddrPort) {
-	c.failed(alg.Trial{
-		Kind: alg.TrialStep, Path: c.mediaPath(), Dst: to,
-		Detail: "what became of the media of a call is not known: the reflector's records of it are not complete",
-	})
+// untested enters why nobody knows what would become of media, which leaves its path in doubt.
+func (c *liveCall) untested(to netip.AddrPort, why string) {
+	c.failed(alg.Trial{Kind: alg.TrialStep, Path: c.mediaPath(), Dst: to, Detail: why})
 }
+
+const untold = "what became of the media of a call is not known: the reflector's records of it are not complete"
 
 // safe reports that an address is one of the reflector's: media goes nowhere else, whatever somebody wrote into an answer.
 func (c *liveCall) safe(to netip.AddrPort) bool {
@@ -219,6 +219,7 @@ func (c *liveCall) back(ctx context.Context, kind, towards string, to netip.Addr
 	if err != nil {
 		if ctx.Err() == nil {
 			c.note("the reflector sent no media: " + err.Error())
+			c.untested(to, "the reflector sent no media")
 		}
 		return
 	}
@@ -249,7 +250,7 @@ func (c *liveCall) back(ctx context.Context, kind, towards string, to netip.Addr
 		time.Sleep(pace)
 	}
 	if !told || ctx.Err() != nil {
-		c.untold(to)
+		c.untested(to, untold)
 		return
 	}
 	t.Media.Sent, t.Media.Span = len(out), milliseconds(span)
