@@ -161,3 +161,32 @@ func TestStalled(t *testing.T) {
 		}
 	})
 }
+
+// TestStalledOnce shows that a connection which stalls in the middle of a call is made up for by another, although the client
+// got a message of the same name through.
+func TestStalledOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stalled netip.AddrPort
+		w := newWorld(t, fixup.Config{Block: func(p fixup.Packet, out bool) bool {
+			if out || p.Src.Port() != 1720 {
+				return false
+			}
+			if !stalled.IsValid() && len(p.Payload) > 9 && p.Payload[8] == 0x62 { // a Facility
+				stalled = p.Dst
+			}
+			return p.Dst == stalled
+		}}, reflector.Limits{})
+		defer w.close(t)
+		w.cfg.Plan.Protos = []string{alg.ProtoH323}
+		report, err := Run(t.Context(), w.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !stalled.IsValid() {
+			t.Fatal("no connection was stalled")
+		}
+		if p := report.Paths[0]; p.Outbound != alg.Clean || p.Inbound != alg.Clean {
+			t.Errorf("%s: %s %s (%s)", p.Path, p.Outbound, p.Inbound, p.Reason)
+		}
+	})
+}

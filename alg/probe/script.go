@@ -307,24 +307,33 @@ func (r *runner) called(a *asked, got *sighting) {
 	}
 }
 
-// scriptDone reports whether every message of a script got through in some try.
+// scriptDone reports whether every message of a script got through in some try. Both ends may have one of the same name, as
+// with Facility: each has to arrive then.
 func (r *runner) scriptDone(s Step, noAnswers bool) bool {
 	proto := r.flows[s.Flow].plan.Path.Proto
+	type message struct {
+		name    string
+		inbound bool
+	}
+	through := map[message]bool{} // false: it was sent, and did not get through
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
-	done := map[string]bool{}
 	for _, m := range r.ledger.order {
-		if m.step.Flow == s.Flow && m.step.Shape == s.Shape && m.there != nil && (m.reply == nil || m.answer != nil) {
-			done[m.step.Name] = true
+		if m.step.Flow == s.Flow && m.step.Shape == s.Shape {
+			k := message{m.step.Name, false}
+			through[k] = through[k] || m.there != nil && (m.reply == nil || m.answer != nil)
 		}
 	}
 	for _, a := range r.ledger.requests {
-		if a.step.Flow == s.Flow && a.step.Shape == s.Shape && a.in != nil {
-			done[a.step.Name] = true
+		if a.step.Flow == s.Flow && a.step.Shape == s.Shape {
+			k := message{a.step.Name, true}
+			through[k] = through[k] || a.in != nil
 		}
 	}
 	for _, name := range s.messages(proto) {
-		if !done[name] {
+		out, sent := through[message{name, false}]
+		in, asked := through[message{name, true}]
+		if !sent && !asked || sent && !out || asked && !in {
 			return noAnswers // without anything on the way in a script ends early
 		}
 	}
