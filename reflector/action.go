@@ -224,7 +224,7 @@ func (s *Server) composeAction(sess *session, a wire.Action, o occasion, own net
 	nonce := s.store.nonce(sess.token, o.receipt.Remote.Addr())
 	t := template{
 		Action: a, token: sess.token, nonce: string(nonce[:]), own: own, remote: o.receipt.Remote, transport: o.receipt.Transport,
-		media: s.mediaPorts,
+		turn: s.mediaTurn(), media: s.mediaPorts,
 	}
 	return t.compose(o.message)
 }

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 
 	"nofixup/h323"
-	"nofixup/reflector/wire"
 )
 
 // offers returns the channels of fastStart that are ones of audio or video with a codec that can be sent back, in their order.
@@ -154,15 +153,12 @@ func (b *bits) rest() int {
 
 // ports are the media ports of one message of ours.
 type ports struct {
-	addr  netip.Addr
-	tag   wire.Tag
-	media portRange // of the server
-	first uint16    // the first medium's, of the ports of media; 0 for ports at which nobody listens
+	addr   netip.Addr
+	number uint32    // of the message
+	turn   uint32    // of the message, at ports at which nobody listens
+	media  portRange // of the server
+	first  uint16    // the first medium's, of the ports of media; 0 for ports at which nobody listens
 }
-
-// firstAnnounced is the number from which on automatic answers take media ports. Numbers of clients stay below: a session has
-// no budget for so many messages. See mediaPort.
-const firstAnnounced = mediaPairs / maxMedia / 2
 
 // mediaPorts returns the ports of the next message that announces any. Those of media take turns, two pairs for a message, from
 // a start that is the session's own.
@@ -173,15 +169,14 @@ func (st *stream) mediaPorts() ports {
 		defer sess.mu.Unlock()
 		turn := int(binary.BigEndian.Uint16(sess.token[:])) + int(sess.media.live)
 		sess.media.live++
-		return ports{st.own().Addr(), wire.Tag{Token: sess.token}, srv.mediaPorts, srv.mediaPorts.pair(2 * turn)}
+		return ports{addr: st.own().Addr(), media: srv.mediaPorts, first: srv.mediaPorts.pair(2 * turn)}
 	}
-	tag := wire.Tag{Token: sess.token, Number: firstAnnounced + sess.announced.Add(1)}
-	return ports{st.own().Addr(), tag, srv.mediaPorts, 0}
+	return ports{addr: st.own().Addr(), turn: srv.mediaTurn(), media: srv.mediaPorts}
 }
 
 // pair returns where RTP and RTCP of the i-th medium go to.
 func (p ports) pair(i int) (rtp, rtcp netip.AddrPort) {
-	port := uint16(mediaPort(p.tag, i))
+	port := mediaPort(p.turn, i)
 	switch {
 	case p.first != 0:
 		port = p.media.pair(p.media.index(p.first) + i)

@@ -135,7 +135,7 @@ func sendable(display []byte) string {
 // Nothing in it is the client's but the addresses that its own socket shows.
 func (st *stream) setup(token wire.Token, number uint32, port uint16) ([]byte, error) {
 	tag := wire.Tag{Token: token, Number: number}
-	media, rtcp := ports{st.own().Addr(), tag, st.srv.mediaPorts, port}.pair(0)
+	media, rtcp := ports{addr: st.own().Addr(), turn: st.srv.mediaTurn(), media: st.srv.mediaPorts, first: port}.pair(0)
 	raw, _, err := h323.CallMessage{
 		Reference: uint16(number%math.MaxInt16) + 1, // 0 is the global call reference (Q.931 4.3)
 		Display:   tag.String(),

@@ -646,7 +646,7 @@ func TestMediaPortAnnounced(t *testing.T) {
 	at := ports{addr: here.Addr(), media: portRange{30000, 30255}}
 	taken := map[uint16]uint32{}
 	for n := range uint32(7000) {
-		at.tag.Number = n
+		at.turn = n
 		rtp, _ := at.pair(0)
 		if before, ok := taken[rtp.Port()]; ok || at.media.holds(rtp.Port()) {
 			t.Fatalf("port %s of message %d, and of %d", rtp, n, before)

@@ -2,11 +2,10 @@ package reflector
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"strings"
+	"time"
 
-	"nofixup/reflector/wire"
 	"nofixup/sip"
 )
 
@@ -55,7 +54,7 @@ func description(at ports, media []string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
 	line("v=0")
-	line("o=- %d 1 IN %s", at.tag.Number+1, addr)
+	line("o=- %d 1 IN %s", at.number+1, addr)
 	line("s=-")
 	line("c=IN %s", addr)
 	line("t=0 0")
@@ -77,11 +76,20 @@ func description(at ports, media []string) string {
 	return b.String()
 }
 
-// mediaPort returns the even port of the i-th medium of a message: another one for every message of a session, and most
-// likely for every session. A gateway that holds a port open for one flow drops a message that announces it on another, and
-// that would be our fault, not the network's.
-func mediaPort(tag wire.Tag, i int) int {
-	seed := binary.BigEndian.Uint32(tag.Token[:]) % mediaPairs
-	pair := (seed + maxMedia*tag.Number) % (mediaPairs - maxMedia)
-	return firstMediaPort + 2*(int(pair)+i)
+// mediaTurns is how many messages take a turn at the ports before they come round again.
+const mediaTurns = mediaPairs / maxMedia
+
+// mediaPort returns the even port of the i-th medium of the message whose turn it is.
+func mediaPort(turn uint32, i int) uint16 {
+	return uint16(firstMediaPort + 2*(maxMedia*int(turn%mediaTurns)+i))
+}
+
+// mediaTurn is the next message's turn, whatever session it is of: a gateway that holds a port open for one flow drops a message
+// that announces it on another, and that would be our fault, not the network's.
+func (s *Server) mediaTurn() uint32 { return s.mediaTurns.Add(1) }
+
+// firstMediaTurn is where the turns begin: it depends on the time, so that a reflector that is started again does not announce
+// what it has just announced. Linux holds a port open for 180 s; the turns come round in 240.
+func firstMediaTurn(now time.Time) uint32 {
+	return uint32(now.UnixMilli() / 30 % mediaTurns)
 }

@@ -40,7 +40,6 @@ type session struct {
 
 	media mediaBooks // what came and went on the media ports
 
-	announced   atomic.Uint32      // automatic answers that announce media ports
 	streams     map[uint64]*stream // its open TCP connections, by number
 	connections uint64             // that there were
 	held        int                // receipts for which room is set aside: their ends

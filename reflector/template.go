@@ -20,12 +20,13 @@ type template struct {
 	nonce       string         // our tag in From or To
 	own, remote netip.AddrPort // as clients are told, and as the socket sees it
 	transport   string         // "udp", "tcp" or "tls"
+	turn        uint32         // of the message, at the media ports
 	media       portRange      // of the server
 }
 
 // ports are those that the message announces.
 func (t *template) ports() ports {
-	return ports{t.own.Addr(), wire.Tag{Token: t.token, Number: t.Number}, t.media, t.Port}
+	return ports{t.own.Addr(), t.Number, t.turn, t.media, t.Port}
 }
 
 // tag is the text that names the message.
