@@ -4,10 +4,14 @@ package alg
 // is no message that anybody sends; it is aligned in order instead.
 const maxCells = 512 * 512
 
+// maxStraight bounds how many elements are looked at for other partners, each among all.
+const maxStraight = 128
+
 // walk lays two lists beside each other so that the scores of the partners add up to the most, and calls pair for every
 // two partners in order, at the end with the two lengths. Elements with score 0 are never partners. Equal heads and tails
-// are partners without looking further, since nearly all of two versions of a message is equal.
-func walk(n, m int, same func(i, j int) bool, score func(i, j int) int, pair func(i, j int)) {
+// are partners without looking further, since nearly all of two versions of a message is equal; and so are those between them,
+// where there are as many in either list and each has its counterpart, which alone may be its partner or is equal.
+func walk(n, m int, same func(i, j int) bool, score func(i, j int) int, alone func(i, j int) bool, pair func(i, j int)) {
 	head := 0
 	for head < n && head < m && same(head, head) {
 		pair(head, head)
@@ -17,7 +21,17 @@ func walk(n, m int, same func(i, j int) bool, score func(i, j int) int, pair fun
 	for tail < n-head && tail < m-head && same(n-1-tail, m-1-tail) {
 		tail++
 	}
-	middle(head, n-tail, head, m-tail, score, pair)
+	straight := n == m && n-head-tail <= maxStraight
+	for i := head; straight && i < n-tail; i++ {
+		straight = same(i, i) || alone(i, i)
+	}
+	if straight {
+		for i := head; i < n-tail; i++ {
+			pair(i, i)
+		}
+	} else {
+		middle(head, n-tail, head, m-tail, score, pair)
+	}
 	for k := tail; k > 0; k-- {
 		pair(n-k, m-k)
 	}

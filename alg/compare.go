@@ -44,14 +44,22 @@ func Compare(proto string, p *Pair) []Change {
 }
 
 func compareRaw(proto string, sent, got []byte) []Change {
-	c := comparison{sent: sent, got: got, text: proto == ProtoSIP}
+	var c comparison
+	if proto == ProtoSIP {
+		c.messages[0].Parse(sent)
+		c.messages[1].Parse(got)
+		return c.compareMessages()
+	}
+	c.sent, c.got = sent, got
 	return c.compare(lines(proto, sent), lines(proto, got))
 }
 
 // compareMessages is compareRaw of two different messages of SIP that were parsed already.
-func compareMessages(sent, got *sip.Message) []Change {
-	c := comparison{sent: sent.Raw, got: got.Raw, text: true}
-	return c.compare(messageLines(sent), messageLines(got))
+func (c *comparison) compareMessages() []Change {
+	a, b := &c.messages[0], &c.messages[1]
+	c.sent, c.got, c.text = a.Raw, b.Raw, true
+	c.changes, c.removed, c.inserted, c.room = c.changes[:0], c.removed[:0], c.inserted[:0], c.room[:0]
+	return c.compare(c.sheets[0].lines(a, &c.names), c.sheets[1].lines(b, &c.names))
 }
 
 func (c *comparison) compare(a, b []line) []Change {
@@ -66,12 +74,20 @@ func (c *comparison) compare(a, b []line) []Change {
 	return c.changes
 }
 
+// comparison compares two versions of a message. It can be used again, and then keeps its memory: what it returned before is not
+// valid any more.
 type comparison struct {
 	sent, got []byte
-	text      bool // white space and case may mean nothing
+	messages  [2]sip.Message // of SIP: the same
+	text      bool           // white space and case may mean nothing
 	changes   []Change
 	removed   []orphan
 	inserted  []orphan
+
+	sheets [2]sheet
+	names  names
+	room   []token
+	count  map[string]int
 }
 
 // orphan is a whole line without a partner.
@@ -104,7 +120,13 @@ func (c *comparison) lines(a, b []line) {
 		}
 	}
 	i, j := 0, 0
-	walk(len(a), len(b), same, score, func(x, y int) {
+	alone := func(i, j int) bool {
+		key := a[i].key
+		other := func(l line) bool { return l.key == key }
+		return key == b[j].key && !slices.ContainsFunc(a[i+1:], other) && !slices.ContainsFunc(a[:i], other) &&
+			!slices.ContainsFunc(b[j+1:], other) && !slices.ContainsFunc(b[:j], other)
+	}
+	walk(len(a), len(b), same, score, alone, func(x, y int) {
 		for _, l := range a[i:x] {
 			c.removed = append(c.removed, orphan{l, start(b, y, len(c.got))})
 		}
@@ -131,9 +153,12 @@ func start(lines []line, i, end int) int {
 // sameBranch reports whether two Vias name the same transaction. A proxy puts its own in front, which can look more like the
 // sender's than that does once received and rport are in it (RFC 3261 8.1.1.7: a branch is unique).
 func (c *comparison) sameBranch(a, b line) bool {
+	if a.key != "via" {
+		return false
+	}
 	branch := func(raw []byte, l line) []byte {
 		for _, f := range l.leaves {
-			if f.key == "via[0].branch" {
+			if f.key() == "via[0].branch" {
 				return raw[f.off:f.end]
 			}
 		}
@@ -166,6 +191,9 @@ func similarity(a, b []byte) int {
 
 // moved reports the lines without a partner: one that stands elsewhere octet for octet was moved.
 func (c *comparison) moved() {
+	if len(c.removed)+len(c.inserted) == 0 {
+		return
+	}
 	elsewhere := map[string][]int{} // inserted lines by their octets
 	for j, m := range c.inserted {
 		k := m.key + "\x00" + string(c.gotLine(m.line))
@@ -175,26 +203,28 @@ func (c *comparison) moved() {
 	for _, l := range c.removed {
 		k := l.key + "\x00" + string(c.sentLine(l.line))
 		if len(elsewhere[k]) == 0 {
-			c.add(ChangeRemoved, l.path, l.off, l.end, l.place, l.place)
+			c.add(ChangeRemoved, l.name(), l.off, l.end, l.place, l.place)
 			continue
 		}
 		at := elsewhere[k][0]
 		elsewhere[k] = elsewhere[k][1:]
 		taken[at] = true
 		m := c.inserted[at]
-		c.add(ChangeReordered, l.path, l.off, l.end, m.off, m.end)
+		c.add(ChangeReordered, l.name(), l.off, l.end, m.off, m.end)
 	}
 	for j, m := range c.inserted {
 		if !taken[j] {
-			c.add(ChangeInserted, m.path, m.place, m.place, m.off, m.end)
+			c.add(ChangeInserted, m.name(), m.place, m.place, m.off, m.end)
 		}
 	}
 }
 
 // tokens compares two versions of one line.
 func (c *comparison) tokens(a, b *line) {
-	a.cut()
-	b.cut()
+	if c.count == nil {
+		c.count = map[string]int{}
+	}
+	c.room = b.cut(a.cut(c.room, c.count), c.count)
 	bytesOf := func(i, j int) ([]byte, []byte) {
 		return c.sent[a.tokens[i].off:a.tokens[i].end], c.got[b.tokens[j].off:b.tokens[j].end]
 	}
@@ -218,7 +248,8 @@ func (c *comparison) tokens(a, b *line) {
 		}
 	}
 	i, j := 0, 0
-	walk(len(a.tokens), len(b.tokens), same, score, func(x, y int) {
+	alone := func(i, j int) bool { return !a.tokens[i].gap() && a.tokens[i].partner(&b.tokens[j]) }
+	walk(len(a.tokens), len(b.tokens), same, score, alone, func(x, y int) {
 		partners := x < len(a.tokens) && y < len(b.tokens)
 		sent := c.stretch(a, a.tokens[i:x], x)
 		got := c.stretch(b, b.tokens[j:y], y)
@@ -310,13 +341,13 @@ func (c *comparison) cluster(l *line, sent, got stretch) {
 	case bytes.Equal(c.sent[sent.off:sent.end], c.got[got.off:got.end]): // the same octets, understood otherwise
 	case sent.leaves == 0 && got.leaves == 0:
 		if c.respaced(sent, got) {
-			add(ChangeReformatted, l.path+".lws")
+			add(ChangeReformatted, l.name()+".lws")
 		} else {
-			add(ChangeAltered, l.path)
+			add(ChangeAltered, l.name())
 		}
 	case sent.leaves+got.leaves == 1 && strings.HasSuffix(first(slices.Concat(sent.tokens, got.tokens)).path, ".name"):
 		// A value that moved to the line of the one before it, or to one of its own.
-		add(ChangeReformatted, l.path+".name")
+		add(ChangeReformatted, l.name()+".name")
 	case len(got.tokens) == 0:
 		each(sent.tokens, func(t token, off, end int) { c.add(ChangeRemoved, t.path, off, end, got.off, got.off) })
 	case len(sent.tokens) == 0:
@@ -329,7 +360,7 @@ func (c *comparison) cluster(l *line, sent, got stretch) {
 	case sent.leaves == 1 && got.leaves == 1:
 		add(ChangeAltered, first(sent.tokens).path)
 	default:
-		add(ChangeAltered, l.path)
+		add(ChangeAltered, l.name())
 	}
 }
 

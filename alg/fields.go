@@ -12,33 +12,44 @@ import (
 // folds, one value of a comma list, the blank line, an SDP line, or a body that is no SDP.
 type line struct {
 	key    string // aligns lines by name, without indexes: "via", "sdp.c"
-	path   string // names the line in a report: "via[0]", "sdp.media[1].c"
+	path   string // names the line where no leaf of it does; see name
 	off    int
 	end    int
 	leaves []leaf
 	tokens []token // see cut; most lines of a message are equal, and nobody asks for theirs
 }
 
-// cut makes the tokens of a line.
-func (l *line) cut() {
-	if l.tokens != nil {
-		return
+// name is what a report calls the line: "via[0]", "sdp.media[1].c".
+func (l *line) name() string {
+	if l.path == "" {
+		return l.leaves[0].linePath()
 	}
-	l.tokens = make([]token, 0, 2*len(l.leaves)+1)
-	count := map[string]int{}
+	return l.path
+}
+
+// cut makes the tokens of a line behind others in room, and returns that. count is any map.
+func (l *line) cut(room []token, count map[string]int) []token {
+	if l.tokens != nil {
+		return room
+	}
+	from := len(room)
+	clear(count)
 	at := l.off
 	for _, f := range l.leaves {
 		if f.off > at {
-			l.tokens = append(l.tokens, token{off: at, end: f.off})
+			room = append(room, token{off: at, end: f.off})
 		}
 		// Two values of one header in one line bear the same key but for their order.
-		l.tokens = append(l.tokens, token{key: f.key, nth: count[f.key], path: f.path, off: f.off, end: f.end})
-		count[f.key]++
+		key := f.key()
+		room = append(room, token{key: key, nth: count[key], path: f.path(), off: f.off, end: f.end})
+		count[key]++
 		at = f.end
 	}
 	if at < l.end {
-		l.tokens = append(l.tokens, token{off: at, end: l.end})
+		room = append(room, token{off: at, end: l.end})
 	}
+	l.tokens = room[from:len(room):len(room)]
+	return room
 }
 
 // A token is a leaf that the parser named or the octets between two leaves. A line's tokens cover it whole.
@@ -55,22 +66,111 @@ func (t token) gap() bool { return t.key == "" }
 // partner reports whether two tokens bear the same name.
 func (t *token) partner(u *token) bool { return t.nth == u.nth && t.key == u.key }
 
-// leaf is what both parsers' spans become: the one adapter between the parsers and everything else.
+// leaf is what both parsers' spans become: the one adapter between the parsers and everything else. Names are made when they
+// are asked for: most leaves of two versions of a message are equal.
 type leaf struct {
-	lineKey  string
-	linePath string
-	key      string
-	path     string
-	line     int // ordinal, so that neighbours of one line are told from neighbours of two
-	value    int // ordinal of the value in a comma list
+	of       *leaves
+	sdp      bool // of the session description
+	nth      int  // among the spans there
+	line     int  // ordinal, so that neighbours of one line are told from neighbours of two
+	value    int  // ordinal of the value in a comma list
 	off, end int
+}
+
+// leaves are the spans of one message.
+type leaves struct {
+	raw, body []byte // the message, and the session description in it
+	head      []sip.Span
+	sdp       []sdp.Span
+	names     *names
+}
+
+// path is the field path.
+func (l leaf) path() string {
+	if l.sdp {
+		return l.of.sdpPath(l.of.sdp[l.nth])
+	}
+	return l.of.headPath(l.of.head[l.nth])
+}
+
+// key aligns leaves within a line.
+func (l leaf) key() string {
+	if l.sdp {
+		return l.of.sdpPath(anySection(l.of.sdp[l.nth]))
+	}
+	first := l.of.head[l.nth]
+	first.Index = 0
+	return l.of.headPath(first)
+}
+
+// linePath is the path of the leaf's line.
+func (l leaf) linePath() string {
+	if l.sdp {
+		whole := l.of.sdp[l.nth]
+		whole.Part = sdp.PartValue
+		return l.of.sdpPath(whole)
+	}
+	whole := l.of.head[l.nth]
+	whole.Part = sip.PartValue
+	return l.of.headPath(whole)
+}
+
+// lineKey aligns the leaf's line.
+func (l leaf) lineKey() string {
+	n := l.of.names
+	if l.sdp {
+		n.buf = anySection(l.of.sdp[l.nth]).AppendLineKey(n.buf[:0], l.of.body)
+	} else {
+		n.buf = l.of.head[l.nth].AppendLineKey(n.buf[:0], l.of.raw)
+	}
+	return n.text()
+}
+
+func (l *leaves) headPath(s sip.Span) string {
+	l.names.buf = s.AppendPath(l.names.buf[:0], l.raw)
+	return l.names.text()
+}
+
+func (l *leaves) sdpPath(s sdp.Span) string {
+	l.names.buf = s.AppendPath(l.names.buf[:0], l.body)
+	return l.names.text()
+}
+
+// anySection leaves the number of the media section out of a span: where one section was removed or inserted, those after it
+// still meet their counterparts.
+func anySection(s sdp.Span) sdp.Span {
+	s.Index, s.Media = 0, min(s.Media, 0)
+	return s
+}
+
+// names keeps names that were made before: there are few different ones in many messages.
+type names struct {
+	buf   []byte
+	known map[string]string
+}
+
+// maxNames bounds the names that are kept.
+const maxNames = 1 << 12
+
+// text is the name in buf.
+func (n *names) text() string {
+	if s, ok := n.known[string(n.buf)]; ok {
+		return s
+	}
+	if n.known == nil || len(n.known) >= maxNames {
+		n.known = map[string]string{}
+	}
+	s := string(n.buf)
+	n.known[s] = s
+	return s
 }
 
 // lines cuts a message into lines and tokens. Nothing is lost: the lines joined are the message.
 func lines(proto string, raw []byte) []line {
 	switch proto {
 	case ProtoSIP:
-		return sipLines(raw)
+		msg := sip.Parse(raw)
+		return new(sheet).lines(&msg, new(names))
 	case ProtoH323, ProtoH245, ProtoRAS:
 		return h323Lines(proto, raw)
 	default:
@@ -84,36 +184,35 @@ func rawLine(_ []byte, off, end int) line {
 	return line{key: "raw", path: path, off: off, end: end, tokens: []token{{key: "raw", path: path, off: off, end: end}}}
 }
 
-func sipLines(raw []byte) []line {
-	msg := sip.Parse(raw)
-	return messageLines(&msg)
+// sheet is a message of SIP that is cut into lines. What it holds is valid until it is used again.
+type sheet struct {
+	leaves
+	list []leaf
+	out  []line
 }
 
-// messageLines is lines of a message of SIP that was parsed already.
-func messageLines(msg *sip.Message) []line {
+// lines cuts a message of SIP that was parsed already.
+func (s *sheet) lines(msg *sip.Message, names *names) []line {
 	raw := msg.Raw
-	head := make([]leaf, 0, len(msg.Spans))
-	var body []leaf
-	for _, s := range msg.Spans {
-		if int(s.Off) < msg.BodyOff {
-			var before *leaf
-			if n := len(head); n > 0 && head[n-1].line == int(s.Line) && head[n-1].value == int(s.Index) {
-				before = &head[n-1]
-			}
-			head = append(head, sipLeaf(raw, s, before))
+	s.leaves = leaves{raw: raw, head: msg.Spans, sdp: s.sdp[:0], names: names}
+	s.list, s.out = s.list[:0], s.out[:0]
+	for i, span := range msg.Spans {
+		if int(span.Off) < msg.BodyOff {
+			s.list = append(s.list, leaf{of: &s.leaves, nth: i, line: int(span.Line), value: int(span.Index), off: int(span.Off), end: int(span.End)})
 		}
 	}
+	n := len(s.list)
 	from, to, isSDP := msg.SDP()
 	if !isSDP {
 		from, to = len(raw), len(raw)
 	} else {
-		spans := sdp.AppendSpans(nil, raw[from:to])
-		body = make([]leaf, 0, len(spans))
-		for _, s := range spans {
-			body = append(body, sdpLeaf(raw[from:to], s, from))
+		s.body = raw[from:to]
+		s.sdp = sdp.AppendSpans(s.sdp, s.body)
+		for i, span := range s.sdp {
+			s.list = append(s.list, leaf{of: &s.leaves, sdp: true, nth: i, line: int(span.Line), off: from + int(span.Off), end: from + int(span.End)})
 		}
 	}
-	out := linesOf(raw, 0, msg.BodyOff, head, true)
+	s.linesOf(0, msg.BodyOff, s.list[:n], true)
 	for _, part := range []struct {
 		key      string
 		off, end int
@@ -121,75 +220,41 @@ func messageLines(msg *sip.Message) []line {
 		switch {
 		case part.off >= part.end:
 		case part.key == "":
-			out = append(out, linesOf(raw, from, to, body, false)...)
+			s.linesOf(from, to, s.list[n:], false)
 		default:
 			if isSDP && part.key == "body" {
 				part.key = "body.preamble" // the MIME head of the part that holds the SDP
 			}
-			out = append(out, line{
+			s.out = append(s.out, line{
 				key: part.key, path: part.key, off: part.off, end: part.end,
 				tokens: []token{{key: part.key, path: part.key, off: part.off, end: part.end}},
 			})
 		}
 	}
-	return out
-}
-
-// sipLeaf makes a leaf of a span. before is the leaf before it, if that is of the same value of the same line.
-func sipLeaf(raw []byte, s sip.Span, before *leaf) leaf {
-	l := leaf{path: s.Path(raw), line: int(s.Line), value: int(s.Index), off: int(s.Off), end: int(s.End)}
-	l.key = l.path
-	if s.Index != 0 {
-		first := s
-		first.Index = 0
-		l.key = first.Path(raw)
-	}
-	if before != nil {
-		l.lineKey, l.linePath = before.lineKey, before.linePath
-		return l
-	}
-	whole := s
-	whole.Part = sip.PartValue
-	l.lineKey, l.linePath = s.LineKey(raw), whole.Path(raw)
-	return l
-}
-
-// sdpLeaf leaves the number of the media section out of the keys: where one section was removed, those after it still meet
-// their counterparts.
-func sdpLeaf(body []byte, s sdp.Span, base int) leaf {
-	l := leaf{path: s.Path(body), line: int(s.Line), off: base + int(s.Off), end: base + int(s.End)}
-	whole := s
-	whole.Part = sdp.PartValue
-	l.linePath = whole.Path(body)
-	// Which media section it is must not matter: with one inserted in front all others would look changed.
-	first := s
-	first.Index = 0
-	first.Media = min(first.Media, 0)
-	l.lineKey, l.key = first.LineKey(body), first.Path(body)
-	return l
+	return s.out
 }
 
 // linesOf makes lines of raw[off:end] from its leaves. The octets between the last leaf of a line and the first of the next
 // belong to the first line up to its line end; with blank, what follows the last line's end is a line of its own, so that
 // a header inserted at the end does not make the one before it look changed.
-func linesOf(raw []byte, off, end int, leaves []leaf, blank bool) []line {
-	var out []line
-	add := func(key, path string, off, end int, leaves []leaf) {
-		if off < end {
-			out = append(out, line{key: key, path: path, off: off, end: end, leaves: leaves})
+func (s *sheet) linesOf(off, end int, leaves []leaf, blank bool) {
+	raw := s.raw
+	add := func(l line) {
+		if l.off < l.end {
+			s.out = append(s.out, l)
 		}
 	}
 	if len(leaves) == 0 {
 		if off < end {
-			out = append(out, rawLine(raw, off, end))
+			add(rawLine(raw, off, end))
 		}
-		return out
+		return
 	}
 	start := off
 	if gap := raw[off:leaves[0].off]; blank && len(gap) > 0 {
 		start = off + lineEnd(gap, true)
 		if start > off {
-			out = append(out, rawLine(raw, off, start))
+			add(rawLine(raw, off, start))
 		}
 	}
 	for i := 0; i < len(leaves); {
@@ -215,14 +280,13 @@ func linesOf(raw []byte, off, end int, leaves []leaf, blank bool) []line {
 				stop = end
 			}
 		}
-		add(leaves[i].lineKey, leaves[i].linePath, start, stop, leaves[i:j])
+		add(line{key: leaves[i].lineKey(), off: start, end: stop, leaves: leaves[i:j]})
 		start = stop
 		i = j
 	}
 	if start < end {
-		add("blank", "blank-line", start, end, nil)
+		add(line{key: "blank", path: "blank-line", off: start, end: end})
 	}
-	return out
 }
 
 // lineEnd returns the offset behind the last (or first) line end in a gap, 0 if there is none.

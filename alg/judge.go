@@ -25,6 +25,7 @@ type Judge struct {
 	sizes    map[Path]sizes    // of requests over UDP, by path of SIP
 	udpLoss  map[int]float64   // of SIP on its way in, by address family
 	left     map[string]string // by call, the ID of the finding that the address of its media was not rewritten as the rest was
+	bench    comparison        // of one message at a time
 	joined   int               // how often something was found that another finding had to take in
 }
 
@@ -350,7 +351,7 @@ func (j *caseJudge) changes(p *Pair, flow *Flow) bool {
 	if sent, got := p.ends(); bytes.Equal(sent.Raw, got.Raw) {
 		return false // nearly every message: not worth parsing
 	}
-	x := newExchange(p, flow)
+	x := j.exchange(p, flow)
 	rules := rulesFor(x.proto)
 	x.proxies = j.proxies[flow.ID]
 	interference := false

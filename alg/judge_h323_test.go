@@ -294,7 +294,7 @@ func TestNameOfH323(t *testing.T) {
 		if got := nameOf(c.proto, c.raw); got != c.want {
 			t.Errorf("%s %q: %q, want %q", c.proto, c.raw, got, c.want)
 		}
-		x := newExchange(&Pair{Outbound: true, Inside: &Sighting{Raw: c.raw}, Outside: &Sighting{Raw: []byte{1}}}, &Flow{Path: pairFlow(c.proto).Path, Parent: pairFlow(c.proto).Parent})
+		x := new(Judge).exchange(&Pair{Outbound: true, Inside: &Sighting{Raw: c.raw}, Outside: &Sighting{Raw: []byte{1}}}, &Flow{Path: pairFlow(c.proto).Path, Parent: pairFlow(c.proto).Parent})
 		if got := x.name(); got != c.want {
 			t.Errorf("%s %q: %q in an exchange, want %q", c.proto, c.raw, got, c.want)
 		}

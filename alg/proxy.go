@@ -19,7 +19,7 @@ func (j *caseJudge) findProxies() {
 		if bytes.Equal(sent.Raw, got.Raw) || vias(got.Raw) <= vias(sent.Raw) {
 			continue // nearly every message: not worth comparing
 		}
-		x := newExchange(p, flow)
+		x := j.exchange(p, flow)
 		if !proxied(x) {
 			continue
 		}
@@ -31,13 +31,14 @@ func (j *caseJudge) findProxies() {
 	}
 }
 
-// vias counts the Vias of a message.
-func vias(raw []byte) int {
-	msg := sip.Parse(raw)
-	n := 0
-	for _, s := range msg.Spans {
-		if s.Header == sip.HeaderVia {
-			n = max(n, int(s.Index)+1)
+// vias counts what may be the Vias of a message, those in its body and other headers with a comma included.
+func vias(raw []byte) (n int) {
+	for line := range bytes.Lines(raw) {
+		switch line[0] {
+		case 'V', 'v':
+			n += 1 + bytes.Count(line, []byte(","))
+		case ' ', '\t':
+			n += bytes.Count(line, []byte(","))
 		}
 	}
 	return n

@@ -53,8 +53,7 @@ const maxValues = 32
 // rewrapped marks changes in headers whose values all arrived, in order: a comma list that became several lines, or a line
 // that was spelt otherwise and moved, says the same as before (RFC 3261 7.3.1).
 func (c *comparison) rewrapped() {
-	var sent, got *sip.Message
-	same := map[string]bool{}
+	var same map[string]bool
 	for i := range c.changes {
 		change := &c.changes[i]
 		if change.Kind == ChangeReformatted || change.Kind == ChangeReordered || !ofHeader(change.Field) {
@@ -66,15 +65,14 @@ func (c *comparison) rewrapped() {
 		if h <= sip.HeaderOther {
 			continue
 		}
-		if sent == nil {
-			a, b := sip.Parse(c.sent), sip.Parse(c.got)
-			sent, got = &a, &b
-		}
 		equal, known := same[name]
 		if !known {
-			a, few := values(sent, h)
-			b, fewer := values(got, h)
+			a, few := values(&c.messages[0], h)
+			b, fewer := values(&c.messages[1], h)
 			equal = few && fewer && slices.Equal(a, b)
+			if same == nil {
+				same = map[string]bool{}
+			}
 			same[name] = equal
 		}
 		if equal {

@@ -107,18 +107,22 @@ type exchange struct {
 	proxies map[string]bool // sent-by of every Via that a proxy added to messages of this flow
 }
 
-func newExchange(p *Pair, flow *Flow) *exchange {
+// exchange looks at an altered message. What it returns is valid until it looks at the next one.
+func (j *Judge) exchange(p *Pair, flow *Flow) *exchange {
 	x := &exchange{pair: p, proto: flow.Proto()}
 	if x.proto != ProtoSIP {
 		x.changes = Compare(x.proto, p)
 	} else {
 		sent, got := p.ends()
-		x.sent, x.got = sip.Parse(sent.Raw), sip.Parse(got.Raw)
+		c := &j.bench
+		c.messages[0].Parse(sent.Raw)
+		c.messages[1].Parse(got.Raw)
+		x.sent, x.got = c.messages[0], c.messages[1]
 		switch {
 		case x.inserted(): // a message of nobody's is one change, not as many as it has lines
 			x.changes = []Change{{Kind: ChangeInserted, Field: "raw", Got: got.Raw}}
 		case !bytes.Equal(sent.Raw, got.Raw):
-			x.changes = compareMessages(&x.sent, &x.got)
+			x.changes = c.compareMessages()
 		}
 	}
 	return x

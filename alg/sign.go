@@ -3,9 +3,9 @@ package alg
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"nofixup/sip"
 )
@@ -163,8 +163,10 @@ func countOf(m *sip.Message, h sip.Header) (n int) {
 // invalid one.
 func hostPort(b []byte) netip.AddrPort {
 	s := string(bytes.TrimSpace(b[:min(len(b), 64)]))
-	if a, err := netip.ParseAddrPort(s); err == nil {
-		return netip.AddrPortFrom(a.Addr().Unmap(), cmp.Or(a.Port(), 5060))
+	if strings.Count(s, ":") == 1 || strings.Contains(s, "]:") {
+		if a, err := netip.ParseAddrPort(s); err == nil {
+			return netip.AddrPortFrom(a.Addr().Unmap(), cmp.Or(a.Port(), 5060))
+		}
 	}
 	if len(s) > 1 && s[0] == '[' && s[len(s)-1] == ']' {
 		s = s[1 : len(s)-1]
@@ -178,11 +180,16 @@ func hostPort(b []byte) netip.AddrPort {
 
 // uriAddr is the address that the URI of a header's value names.
 func uriAddr(m *sip.Message, h sip.Header, index int) netip.AddrPort {
-	host := part(m, h, index, sip.PartHost)
-	if port := part(m, h, index, sip.PartPort); len(port) > 0 {
-		return hostPort(fmt.Appendf(nil, "%s:%s", host, port))
+	a := hostPort(part(m, h, index, sip.PartHost))
+	port := part(m, h, index, sip.PartPort)
+	if len(port) == 0 || !a.IsValid() {
+		return a
 	}
-	return hostPort(host)
+	n, err := strconv.ParseUint(string(port), 10, 16)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(a.Addr(), cmp.Or(uint16(n), 5060))
 }
 
 // Contact is the address that a message names for requests to its sender; invalid if it is a name or missing.

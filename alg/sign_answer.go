@@ -33,10 +33,9 @@ func (h *Heard) AnswerSigns(request *Heard) (list []Sign) {
 		vias = min(vias, got)
 	}
 	for i := range min(vias, 8) {
-		field := fmt.Sprintf("via[%d].sent-by", i)
 		sent, got := part(q, sip.HeaderVia, i, sip.PartSentBy), part(a, sip.HeaderVia, i, sip.PartSentBy)
 		if !sameHost(sent, got) {
-			differ(&signAnswerAltered, field, sent, got, addressed(sent, got))
+			differ(&signAnswerAltered, fmt.Sprintf("via[%d].sent-by", i), sent, got, addressed(sent, got))
 		}
 	}
 	for _, f := range []struct {

@@ -50,7 +50,7 @@ func (h *Heard) description() (d described) {
 	}
 	d.off, d.end = off, end
 	body := h.Message.Raw[off:end]
-	for _, s := range sdp.AppendSpans(nil, body) {
+	for _, s := range sdp.AppendSpans(make([]sdp.Span, 0, 48), body) {
 		at := int(s.Media)
 		if at >= maxSections {
 			break

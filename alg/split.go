@@ -79,7 +79,7 @@ func (j *caseJudge) partly(s, whole *step) {
 			continue
 		}
 		flow := j.flows[p.Flow]
-		x := newExchange(p, flow)
+		x := j.exchange(p, flow)
 		for _, field := range all {
 			if slices.Contains(done, field) {
 				continue
@@ -119,9 +119,9 @@ func missed(x *exchange, field string) (Change, bool) {
 
 // leafAt finds a field by its path.
 func leafAt(m sip.Message, field string) (leaf, bool) {
-	for _, l := range sipLines(m.Raw) {
+	for _, l := range new(sheet).lines(&m, new(names)) {
 		for _, f := range l.leaves {
-			if f.path == field {
+			if f.path() == field {
 				return f, true
 			}
 		}

@@ -1,6 +1,9 @@
 package sip
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // Message is a view of one SIP message: its octets and their spans. The zero Message is an empty one.
 type Message struct {
@@ -125,10 +128,13 @@ func (m *Message) Named(name string, i int) []byte {
 	return nil
 }
 
-// Find returns the first span with that path. It renders every path on its way: for tests and for use off the hot path.
+// Find returns the first span with that path. It renders the paths of its header on its way: for use off the hot path.
 func (m *Message) Find(path string) (Span, bool) {
 	buf := make([]byte, 0, 128)
 	for _, s := range m.Spans {
+		if s.Header != StartLine && !strings.HasPrefix(path, s.Header.String()) {
+			continue
+		}
 		if buf = s.AppendPath(buf[:0], m.Raw); string(buf) == path {
 			return s, true
 		}

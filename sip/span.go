@@ -125,12 +125,10 @@ func (s Span) Path(msg []byte) string {
 // LineKey returns the path of the span's line as a whole, without index: "start-line", "via", "header[x-canary]", "line" for
 // a line without a colon, "body". Lines of two versions of a message are aligned by it. msg must be the message the span was
 // made from.
-func (s Span) LineKey(msg []byte) string {
-	if s.Header == HeaderOther {
-		return string(s.appendHeader(make([]byte, 0, 64), msg))
-	}
-	return s.Header.String()
-}
+func (s Span) LineKey(msg []byte) string { return string(s.AppendLineKey(make([]byte, 0, 64), msg)) }
+
+// AppendLineKey appends what LineKey returns to dst.
+func (s Span) AppendLineKey(dst, msg []byte) []byte { return s.appendHeader(dst, msg) }
 
 // Bytes returns the octets of the span, a view into msg.
 func (s Span) Bytes(msg []byte) []byte { return msg[s.Off:s.End:s.End] }

@@ -109,8 +109,11 @@ func (s Span) Path(body []byte) string {
 // the m= line, "sdp.media[0].a[rtpmap]", "sdp.media[0].line" for a line that has no type. Lines of two versions of a
 // description are aligned by it. body must be the description the span was made from.
 func (s Span) LineKey(body []byte) string {
-	return string(s.appendLine(make([]byte, 0, 64), body))
+	return string(s.AppendLineKey(make([]byte, 0, 64), body))
 }
+
+// AppendLineKey appends what LineKey returns to dst.
+func (s Span) AppendLineKey(dst, body []byte) []byte { return s.appendLine(dst, body) }
 
 // Bytes returns the octets of the span, a view into body.
 func (s Span) Bytes(body []byte) []byte { return body[s.Off:s.End:s.End] }
