@@ -113,7 +113,8 @@ type analyser struct {
 
 	decoder   decoder
 	entries   map[flowKey]*entry
-	cache     [cacheLen][2]*entry
+	cache     [2][cacheLen]*entry // the last entry of a place, and the one before
+	found     [batchLen]probable
 	flows     []*Flow
 	table     media.Table
 	announced announced
@@ -170,8 +171,9 @@ func (a *analyser) take(p *packet) {
 
 // recall is find with a look into the cache before.
 func (a *analyser) recall(p *packet) (e *entry, dir int) {
-	pair := &a.cache[slotOf(p.src, p.dst, p.sport, p.dport)]
-	for _, e := range pair {
+	slot := slotOf(p.src, p.dst, p.sport, p.dport)
+	for i := range a.cache {
+		e := a.cache[i][slot]
 		if e == nil {
 			break
 		}
@@ -180,7 +182,7 @@ func (a *analyser) recall(p *packet) (e *entry, dir int) {
 		}
 	}
 	if e, dir = a.find(p); e != nil {
-		pair[0], pair[1] = e, pair[0]
+		a.cache[0][slot], a.cache[1][slot] = e, a.cache[0][slot]
 	}
 	return e, dir
 }
@@ -267,11 +269,11 @@ func (a *analyser) drop(key flowKey, e *entry) {
 	}
 	a.release(e)
 	delete(a.entries, key)
-	pair := &a.cache[slotOf(key.a, key.b, key.ap, key.bp)]
-	if pair[0] == e {
-		pair[0], pair[1] = pair[1], nil
-	} else if pair[1] == e {
-		pair[1] = nil
+	slot := slotOf(key.a, key.b, key.ap, key.bp)
+	if a.cache[0][slot] == e {
+		a.cache[0][slot], a.cache[1][slot] = a.cache[1][slot], nil
+	} else if a.cache[1][slot] == e {
+		a.cache[1][slot] = nil
 	}
 	a.evicted++
 }

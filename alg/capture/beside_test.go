@@ -43,18 +43,19 @@ func measure(t *testing.T, env []string, take func(io.Reader), name string, args
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for peak := int64(1); peak > 0; time.Sleep(2 * time.Millisecond) {
+		for peak := int64(1); peak > 0; time.Sleep(10 * time.Millisecond) { // seldom: a core is taken from it for that
 			peak = residentPeak(cmd.Process.Pid)
 			rss.Store(max(rss.Load(), peak))
 		}
 	}()
 	take(out)
+	wall := time.Since(began)
 	<-done
 	err = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 0 && code != 1 && code != 3 {
 		t.Fatalf("%s %v: %v", name, args, err)
 	}
-	return used{cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), time.Since(began), rss.Load()}
+	return used{cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), wall, rss.Load()}
 }
 
 // residentPeak is the most memory that a process had, in octets; 0 once it has ended.

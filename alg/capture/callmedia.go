@@ -353,7 +353,7 @@ func (k *call) errors(w *alg.Way, s *Stream, to int64) {
 
 // StreamsAt are the streams of a capture as reports have them; point is alg.Inside, alg.Outside or empty.
 func (c *Capture) StreamsAt(point string) []alg.Stream {
-	var list []alg.Stream
+	list := make([]alg.Stream, 0, len(c.Streams))
 	for i := range c.Streams {
 		list = append(list, c.Streams[i].at(point))
 	}

@@ -25,7 +25,8 @@ type Calls struct {
 
 	index map[string]*call
 	order []*call
-	msg   sip.Message
+	msg   *sip.Message // that is being added, of SIP
+	own   sip.Message
 	pdu   h323.PDU
 	spans []sdp.Span
 }
@@ -95,7 +96,7 @@ func (c *Calls) Add(m *Message) {
 	}
 	switch m.Proto {
 	case alg.ProtoSIP:
-		c.msg.Parse(m.Raw)
+		c.msg = m.sip(&c.own)
 	case alg.ProtoH245:
 		c.pdu.ParseH245(m.Raw)
 	default:
@@ -110,7 +111,7 @@ func (c *Calls) Add(m *Message) {
 	k.last = max(k.last, m.At)
 	k.passes(m.Flow)
 	if m.Proto == alg.ProtoSIP {
-		k.sip(m, &c.msg)
+		k.sip(m, c.msg)
 		return
 	}
 	k.h323(m, &c.pdu)
@@ -139,7 +140,7 @@ func (c *Calls) open(m *Message) *call {
 	}
 	k := &call{id: m.Call, proto: m.Proto, flow: m.Flow, first: m.At, frames: m.Frames, ends: [2]netip.AddrPort{m.Src, m.Dst}}
 	if m.Proto == alg.ProtoSIP {
-		if !k.begin(m, &c.msg) {
+		if !k.begin(m, c.msg) {
 			return nil
 		}
 	} else {
@@ -166,15 +167,11 @@ func (c *Calls) open(m *Message) *call {
 // maxTag is how much of a tag is kept, in octets: what tells two dialogs apart stands in front of that.
 const maxTag = 256
 
-// tag is a parameter of a header that tells dialogs apart.
-func tag(s *sip.Message, path string) string {
-	span, ok := s.Find(path)
-	if !ok {
-		return ""
-	}
-	v := span.Bytes(s.Raw)
-	return string(v[:min(len(v), maxTag)])
-}
+// tag is the tag in From or To.
+func tag(s *sip.Message, h sip.Header) string { return short(tagOf(s, h)) }
+
+// short is what is kept of a parameter that tells dialogs or transactions apart.
+func short(v []byte) string { return string(v[:min(len(v), maxTag)]) }
 
 // uri is the URI of a From or To, for people.
 func uri(v []byte) string {

@@ -12,9 +12,9 @@ import (
 // begin takes the message by which a call becomes known, and says whether it is one of a call at all. What belongs to a
 // dialog whose INVITE is not in the capture makes a call that began before it.
 func (k *call) begin(m *Message, s *sip.Message) bool {
-	k.tag = tag(s, "from.tag")
+	k.tag = tag(s, sip.HeaderFrom)
 	k.names = [2]string{uri(s.Value(sip.HeaderFrom, 0)), uri(s.Value(sip.HeaderTo, 0))}
-	inDialog := tag(s, "to.tag") != ""
+	inDialog := tag(s, sip.HeaderTo) != ""
 	if s.IsRequest() {
 		switch string(s.Method()) {
 		case "INVITE":
@@ -50,7 +50,7 @@ func cseqOf(s *sip.Message) (number, method string) {
 func (k *call) sip(m *Message, s *sip.Message) {
 	number, method := cseqOf(s)
 	request := s.IsRequest()
-	from, to := tag(s, "from.tag"), tag(s, "to.tag")
+	from, to := tag(s, sip.HeaderFrom), tag(s, sip.HeaderTo)
 	if request && method == "INVITE" && to == "" && k.answered == 0 {
 		k.tag = from // an INVITE that begins a call is the caller's, also the second one after a challenge
 	}

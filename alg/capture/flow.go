@@ -6,6 +6,7 @@ import (
 
 	"nofixup/alg"
 	"nofixup/alg/media"
+	"nofixup/sip"
 )
 
 // Protocols of a flow beside those that alg names.
@@ -118,9 +119,19 @@ type Message struct {
 	Probes []Probe
 	// Announced are the addresses that it announces.
 	Announced []*Announcement
-	unplaced  bool // it announces audio at a host name, or beyond what is kept
+	parsed    *sip.Message // of SIP, while it is handed on
+	unplaced  bool         // it announces audio at a host name, or beyond what is kept
 	TTL       uint8
 	ID4       uint16 // IPv4 identification, 0 with IPv6 and on TCP
+}
+
+// sip returns the message as it was parsed; into is parsed into if nobody has done that.
+func (m *Message) sip(into *sip.Message) *sip.Message {
+	if m.parsed != nil {
+		return m.parsed
+	}
+	into.Parse(m.Raw)
+	return into
 }
 
 // FromClient says whether the flow's client sent it.

@@ -19,7 +19,7 @@ type joinKeys struct {
 
 // keysOf takes the keys from the INVITE in c.msg, which begins the call.
 func (c *Calls) keysOf(k *call) (keys joinKeys) {
-	s := &c.msg
+	s := c.msg
 	if k.began || !s.IsRequest() {
 		return keys
 	}

@@ -141,8 +141,7 @@ func begun(m, of *seen) bool {
 
 // sip finds what survives a NAT: Call-ID and CSeq; and if a gateway rewrites the Call-ID, the tag of who sent the request.
 func (v *vantage) sip(s *seen) {
-	m := &v.msg
-	m.Parse(s.Raw)
+	m := s.Message.sip(&v.msg)
 	cseq := strings.Join(strings.Fields(string(m.Value(sip.HeaderCSeq, 0))), " ")
 	s.name = string(m.Method())
 	if s.name == "" {
@@ -150,10 +149,10 @@ func (v *vantage) sip(s *seen) {
 		s.name = strconv.Itoa(m.Status()) + " " + method
 	}
 	s.keys[0] = "sip " + s.Call + " " + cseq + " " + s.name
-	if from := tag(m, "from.tag"); from != "" {
+	if from := tag(m, sip.HeaderFrom); from != "" {
 		s.keys[1] = "tag " + from + " " + cseq + " " + s.name
 	}
-	s.route = tag(m, "via[0].branch") + " " + tag(m, "to.tag")
+	s.route = short(via(m, "branch")) + " " + tag(m, sip.HeaderTo)
 }
 
 // shared reports that one end of two messages has the same address and port, at the same side of both: a NAT between the points

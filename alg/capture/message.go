@@ -71,6 +71,7 @@ func (a *analyser) emit(e *entry, dir int, raw []byte, off int, at int64, frames
 	if a.message != nil {
 		a.message(m)
 	}
+	m.parsed = nil
 	return m
 }
 
@@ -114,6 +115,7 @@ func (a *analyser) emitDatagram(e *entry, dir int, p *packet) {
 	if a.message != nil {
 		a.message(m)
 	}
+	m.parsed = nil
 }
 
 // understand finds out which call a message belongs to and what it announces.
@@ -126,6 +128,7 @@ func (a *analyser) understand(m *Message) {
 	if m.Proto == alg.ProtoSIP {
 		s := &a.parse.sip
 		s.Parse(m.Raw)
+		m.parsed = s
 		m.Call = string(s.Value(sip.HeaderCallID, 0))
 		if off, end, ok := s.SDP(); ok {
 			a.description(m, m.Raw[off:end])

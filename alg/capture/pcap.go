@@ -1,6 +1,9 @@
 package capture
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 const (
 	// maxSkew is how far apart the times of two neighbours may be where a record is searched for, in seconds.
@@ -9,15 +12,38 @@ const (
 	chain = 3
 )
 
+// quickRecords reads the next records of a pcap file that are in the buffer as a whole and look right, as many as fit into the
+// list, and returns their number. What else there is nextRecord has to read.
+func (r *Reader) quickRecords(list []Frame) int {
+	b, pos, swapped := r.b.buf[r.b.r:r.b.w], r.b.pos(), !r.little
+	for i := range list {
+		if len(b) < 24 || r.end > 0 && pos >= r.end {
+			return i
+		}
+		sec, frac := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+		n, size := binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
+		if swapped {
+			sec, frac, n, size = bits.ReverseBytes32(sec), bits.ReverseBytes32(frac), bits.ReverseBytes32(n), bits.ReverseBytes32(size)
+		}
+		end := r.recHead + int(n)
+		if n > maxRecord || end > len(b) {
+			return i
+		}
+		r.b.r += end
+		r.n++
+		r.last = int64(sec)*1e9 + int64(frac)*r.unit
+		f := &list[i]
+		f.Number, f.At, f.Link, f.Data, f.Size = r.n, r.last, r.link, b[r.recHead:end], max(int(min(size, 1<<30)), int(n))
+		f.Off, f.head = pos, r.recHead
+		b, pos = b[end:], pos+int64(end)
+	}
+	return len(list)
+}
+
 // nextRecord reads the next record of a pcap file (draft-ietf-opsawg-pcap 5).
 func (r *Reader) nextRecord(f *Frame) bool {
 	for {
-		var head []byte
-		if r.b.w-r.b.r >= r.recHead {
-			head = r.b.buf[r.b.r:r.b.w]
-		} else {
-			head = r.b.peek(r.recHead)
-		}
+		head := r.b.peek(r.recHead)
 		if len(head) < r.recHead {
 			if len(head) > 0 && r.b.failed() == nil {
 				r.damage(r.b.pos(), "the file ends within a record header")
@@ -25,14 +51,7 @@ func (r *Reader) nextRecord(f *Frame) bool {
 			r.b.r = r.b.w
 			return r.atEnd()
 		}
-		var sec, frac, n, size uint32
-		if r.little {
-			sec, frac = binary.LittleEndian.Uint32(head), binary.LittleEndian.Uint32(head[4:])
-			n, size = binary.LittleEndian.Uint32(head[8:]), binary.LittleEndian.Uint32(head[12:])
-		} else {
-			sec, frac = binary.BigEndian.Uint32(head), binary.BigEndian.Uint32(head[4:])
-			n, size = binary.BigEndian.Uint32(head[8:]), binary.BigEndian.Uint32(head[12:])
-		}
+		sec, frac, n, size := r.order.Uint32(head), r.order.Uint32(head[4:]), r.order.Uint32(head[8:]), r.order.Uint32(head[12:])
 		if n > maxRecord {
 			off := r.b.pos()
 			if !r.resync() {
@@ -43,12 +62,7 @@ func (r *Reader) nextRecord(f *Frame) bool {
 			continue
 		}
 		f.Off = r.b.pos()
-		var data []byte
-		if end := r.b.r + r.recHead + int(n); end <= r.b.w {
-			data = r.b.buf[r.b.r+r.recHead : end]
-		} else {
-			data = r.b.peek(r.recHead + int(n))[r.recHead:]
-		}
+		data := r.b.peek(r.recHead + int(n))[r.recHead:]
 		if len(data) < int(n) {
 			if i := r.find(data); i >= 0 {
 				r.b.r += r.recHead + i
@@ -66,7 +80,7 @@ func (r *Reader) nextRecord(f *Frame) bool {
 		r.b.r += r.recHead + len(data)
 		r.n++
 		r.last = int64(sec)*1e9 + int64(frac)*r.unit
-		f.Number, f.At, f.Link, f.Data, f.Size = r.n, r.last, r.link, data, max(int(min(size, 1<<30)), len(data))
+		f.Number, f.At, f.Link, f.Data, f.Size, f.head = r.n, r.last, r.link, data, max(int(min(size, 1<<30)), len(data)), r.recHead
 		return true
 	}
 }

@@ -39,6 +39,27 @@ type iface struct {
 	den    uint64
 }
 
+// quickBlocks reads the next blocks of a pcapng file that are in the buffer as a whole, hold a packet, and look right, as many as fit
+// into the list, and returns their number. What else there is nextBlock has to read.
+func (r *Reader) quickBlocks(list []Frame) int {
+	for i := range list {
+		b := r.b.buf[r.b.r:r.b.w]
+		if len(b) < 12 || r.order == nil || r.u32(b) != blockEnhanced || r.end > 0 && r.b.pos() >= r.end {
+			return i
+		}
+		total := int(r.u32(b[4:]))
+		if total < 12 || total%4 != 0 || total > min(maxBlock, len(b)) || int(r.u32(b[total-4:])) != total {
+			return i
+		}
+		list[i].Off = r.b.pos()
+		r.b.r += total
+		if !r.packet(&list[i], blockEnhanced, b[8:total-4], false) {
+			return i
+		}
+	}
+	return len(list)
+}
+
 // nextBlock reads blocks up to the next one that holds a packet.
 func (r *Reader) nextBlock(f *Frame) bool {
 	for {
@@ -165,7 +186,7 @@ func (r *Reader) section(head []byte) bool {
 // all.
 func (r *Reader) packet(f *Frame, kind uint32, b []byte, cut bool) bool {
 	var id, hi, lo, n, size uint32
-	r.dataOff = 28
+	f.head = 28
 	switch kind {
 	case blockEnhanced:
 		if len(b) < 20 {
@@ -193,7 +214,7 @@ func (r *Reader) packet(f *Frame, kind uint32, b []byte, cut bool) bool {
 			r.damage(f.Off, "a packet block of %d octets", len(b)+12)
 			return false
 		}
-		r.dataOff = 12
+		f.head = 12
 		size = r.u32(b)
 		n, b = size, b[4:]
 	}

@@ -303,16 +303,21 @@ func (r *run) unreadable(err error) {
 // frames analyses the packets of a file, as far as the reader goes.
 func (r *run) frames(in *Reader, counted *counter, file *File) error {
 	a := r.analyser
-	var f Frame
-	for in.Next(&f) {
-		a.decoder.frame(&f, r.base+f.Number)
-		if f.Number&0xffff == 0 {
+	var some [batchLen]Frame
+	for n := in.batch(some[:]); n > 0; n = in.batch(some[:]) {
+		file.times(some[:n])
+		for list := some[:n]; len(list) > 0; {
+			if list = list[a.known(list):]; len(list) > 0 {
+				a.decoder.frame(&list[0], r.base+list[0].Number)
+				list = list[1:]
+			}
+		}
+		if before := in.n - n; before>>16 != in.n>>16 {
 			if err := r.ctx.Err(); err != nil {
 				return err
 			}
-			r.show(counted, r.base+f.Number)
+			r.show(counted, r.base+in.n)
 		}
-		file.time(f.At)
 	}
 	return r.ctx.Err()
 }
@@ -329,6 +334,17 @@ func (f *File) time(at int64) {
 		f.First = at
 	}
 	f.Last = max(f.Last, at)
+}
+
+func (f *File) times(list []Frame) {
+	first, last := list[0].At, list[0].At
+	for i := range list {
+		first, last = min(first, list[i].At), max(last, list[i].At)
+	}
+	if f.First == 0 || first < f.First {
+		f.First = first
+	}
+	f.Last = max(f.Last, last)
 }
 
 // add puts a file that was read into the result.
@@ -360,6 +376,7 @@ func (r *run) collect() {
 			}
 		}
 	}
+	c.Streams = make([]Stream, 0, a.table.Len())
 	for s := range a.table.Streams() {
 		f := byMedia[s.Flow()]
 		if f == nil {

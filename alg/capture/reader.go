@@ -27,6 +27,8 @@ type Frame struct {
 	Data   []byte // as captured; valid until the next call
 	Size   int    // octets on the wire
 	Off    int64  // of its record in the file
+
+	head int // octets of the record before Data
 }
 
 // Reader reads the packets of one pcap or pcapng file. Whatever the file holds, it takes about half a MiB of memory and
@@ -55,9 +57,8 @@ type Reader struct {
 	recHead int   // octets of a record header
 
 	// pcapng
-	ifaces  []iface
-	stats   map[int]uint64
-	dataOff int64 // octets of the last packet's block before its own
+	ifaces []iface
+	stats  map[int]uint64
 }
 
 // The magic numbers of the formats, as the writing machine would read them.
@@ -130,6 +131,22 @@ func (r *Reader) Next(f *Frame) bool {
 		return r.nextBlock(f)
 	}
 	return r.nextRecord(f)
+}
+
+// batch reads several packets, as many as are in the buffer as a whole and fit into the list, and returns their number: at least
+// one, if there is one. All of them are valid until the next call.
+func (r *Reader) batch(list []Frame) (n int) {
+	switch {
+	case r.kept: // see keepFirst
+	case r.ng:
+		n = r.quickBlocks(list)
+	default:
+		n = r.quickRecords(list)
+	}
+	if n == 0 && r.Next(&list[0]) {
+		n = 1
+	}
+	return n
 }
 
 // keepFirst reads the first packet, so that what describes the packets is known, and keeps it for Next. It returns false if

@@ -107,8 +107,7 @@ func (g *Signalling) Add(m *Message) {
 		}
 		return
 	}
-	s := &g.msg
-	s.Parse(m.Raw)
+	s := m.sip(&g.msg)
 	if s.Method() == nil && s.Status() == 0 {
 		return
 	}

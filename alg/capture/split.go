@@ -17,9 +17,9 @@ const (
 	// maxLater is how many frames the second half leaves to the first one.
 	maxLater = 1 << 17
 	// windowLen is how much is read at a time of what was left: messages are far apart among media.
-	windowLen = 16 << 10
-	// checkLater is how many frames go by between two looks at whether the work is still wanted.
-	checkLater = 1 << 12
+	windowLen = 4 << 10
+	// checkLater is how many batches of frames go by between two looks at whether the work is still wanted.
+	checkLater = 1 << 7
 )
 
 // second is the second half of a file, which is read while the first one is. It does what needs no memory of what was
@@ -114,19 +114,26 @@ func (s *second) run() {
 		}
 		a.take(p)
 	}
-	var f Frame
-	for len(s.later) < maxLater && s.in.Next(&f) {
-		s.file.time(f.At)
-		left = false
-		if a.decoder.frame(&f, f.Number); left {
-			// The octets end where the reader is, but for what pcapng has behind them: they are at the front of the record.
-			head := int64(s.in.recHead)
-			if s.in.ng {
-				head = s.in.dataOff
-			}
-			s.later = append(s.later, laterFrame{f.Off + head, f.At, int32(f.Number), int32(f.Link), int32(len(f.Data)), int32(f.Size)})
+	var some [batchLen]Frame
+	rounds := 0
+	for len(s.later) < maxLater {
+		n := s.in.batch(some[:])
+		if n == 0 {
+			return
 		}
-		if f.Number%checkLater == 0 {
+		s.file.times(some[:n])
+		for list := some[:n]; len(list) > 0; {
+			if list = list[a.known(list):]; len(list) == 0 {
+				break
+			}
+			f := &list[0]
+			left = false
+			if a.decoder.frame(f, f.Number); left {
+				s.later = append(s.later, laterFrame{f.Off + int64(f.head), f.At, int32(f.Number), int32(f.Link), int32(len(f.Data)), int32(f.Size)})
+			}
+			list = list[1:]
+		}
+		if rounds++; rounds%checkLater == 0 {
 			s.read.Store(s.in.b.pos() - s.cut)
 			select {
 			case <-s.cancel:

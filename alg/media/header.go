@@ -14,10 +14,9 @@ const (
 
 const headerLen = 12 // octets of an RTP header without CSRCs and extension (RFC 3550 5.1)
 
-// Header is the part of an RTP header that accounting needs.
+// Header is the part of an RTP header that accounting needs: no more than four fields, since Go keeps such a struct in registers.
 type Header struct {
 	Payload   uint8 // payload type, 0 to 127
-	Marker    bool
 	Sequence  uint16
 	Timestamp uint32
 	SSRC      uint32
@@ -31,7 +30,6 @@ func ParseHeader(b []byte) (h Header, ok bool) {
 	}
 	h = Header{
 		Payload:   b[1] & 0x7f,
-		Marker:    b[1]&0x80 != 0,
 		Sequence:  binary.BigEndian.Uint16(b[2:]),
 		Timestamp: binary.BigEndian.Uint32(b[4:]),
 		SSRC:      binary.BigEndian.Uint32(b[8:]),

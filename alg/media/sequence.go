@@ -41,15 +41,24 @@ func (q *sequence) start(seq uint16) {
 	q.received = 1
 }
 
+// next takes the next packet if its number is the next one.
+func (q *sequence) next(seq uint16) bool {
+	if seq != uint16(q.newest)+1 {
+		return false
+	}
+	q.newest++
+	q.window[1] = q.window[1]<<1 | q.window[0]>>63
+	q.window[0] = q.window[0]<<1 | 1
+	q.received++
+	return true
+}
+
 // add takes the next packet, in the order of arrival.
 func (q *sequence) add(seq uint16) order {
-	switch d := seq - uint16(q.newest); {
-	case d == 1:
-		q.newest++
-		q.window[1] = q.window[1]<<1 | q.window[0]>>63
-		q.window[0] = q.window[0]<<1 | 1
-		q.received++
+	if q.next(seq) {
 		return inOrder
+	}
+	switch d := seq - uint16(q.newest); {
 	case d == 0:
 		q.duplicates++
 		return duplicate

@@ -73,7 +73,8 @@ type Stats struct {
 const pauseTime = int64(time.Second)
 
 // Stream follows one RTP stream. What a packet needs that is nothing special stands in front, in two lines of a processor's
-// cache: with many calls at once, waiting for memory is most of the work.
+// cache, and the rest elsewhere, so that many streams share a page of memory: with many calls at once, waiting for memory is most
+// of the work.
 type Stream struct {
 	ssrc      uint32
 	payload   uint8 // of the last packet, 0xff: none or to be looked up anew
@@ -97,6 +98,11 @@ type Stream struct {
 	silence         int64
 	seq             sequence
 
+	*account
+}
+
+// account is what is looked at now and then.
+type account struct {
 	counts    [maxPayloads]uint64
 	counted   uint64 // packets that are in counts or more: those of payload since it last changed are not
 	formats   [maxPayloads]Format
@@ -148,27 +154,30 @@ func (s *Stream) Add(at int64, dscp uint8, b []byte, size int) bool {
 	if !ok || h.SSRC != s.ssrc {
 		return false
 	}
-	head, n, ok := octets(b, size)
-	if ok {
-		s.take(at, dscp, h, b, head, n)
+	head, n := headerLen, size-headerLen
+	if b[0] != 0x80 || size < headerLen { // most packets have neither padding nor extension nor contributing sources
+		if head, n, ok = octets(b, size); !ok {
+			return false
+		}
 	}
-	return ok
+	s.take(at, dscp, h, b, head, n)
+	return true
 }
 
 // take takes a packet whose header has head octets and whose payload has n.
 func (s *Stream) take(at int64, dscp uint8, h Header, b []byte, head, n int) {
 	before := s.seq.newest
-	if place := s.add(at, dscp, h, n); s.most == 0 || place == duplicate || place == stray {
-		return
+	if place := s.add(at, dscp, h, n); s.most != 0 && place != duplicate && place != stray {
+		s.print(at, b, h, head, n, before)
 	}
+}
+
+// print keeps a packet in the trace if its hash is low enough. Of most packets no more is looked at than what is at hand. before
+// is the newest number before it.
+func (s *Stream) print(at int64, b []byte, h Header, head, n int, before uint64) {
 	if s.seq.newest != before+1 {
 		s.trace.follow(before, h.Sequence, &s.seq)
 	}
-	s.print(at, b, h, head, n)
-}
-
-// print keeps a packet in the trace if its hash is low enough. Of most packets no more is looked at than what is at hand.
-func (s *Stream) print(at int64, b []byte, h Header, head, n int) {
 	if hash, ok := fingerprint(b, h, head, n); ok && uint32(hash>>32) <= s.most {
 		s.keep(hash, at, h.Sequence)
 	}
@@ -196,7 +205,9 @@ func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
 // add takes a packet with n octets of payload.
 func (s *Stream) add(at int64, dscp uint8, h Header, n int) (place order) {
 	before := s.seq.newest
-	place = s.seq.add(h.Sequence)
+	if !s.seq.next(h.Sequence) {
+		place = s.seq.add(h.Sequence)
+	}
 	if gap := at - s.last; gap > 0 {
 		if gap >= pauseTime {
 			s.pauses++

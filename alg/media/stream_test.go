@@ -48,7 +48,7 @@ func TestHeader(t *testing.T) {
 	h.Extension, h.ExtensionProfile = true, 0xbede
 	b := packet(t, h, 160)
 	got, ok := ParseHeader(b)
-	if want := (Header{96, true, 513, 1 << 31, 0xfeedbeef}); !ok || got != want {
+	if want := (Header{96, 513, 1 << 31, 0xfeedbeef}); !ok || got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if _, n, ok := octets(b, len(b)); !ok || n != 160 {

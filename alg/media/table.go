@@ -176,7 +176,7 @@ func (f *Flow) begin(at int64, dscp uint8, h Header, head, n int, b []byte, size
 		}
 		s.start(at, dscp, h, n)
 		if s.most > 0 {
-			s.print(at, b, h, head, n)
+			s.print(at, b, h, head, n, s.seq.newest-1)
 		}
 		return RTP, s
 	}
@@ -211,7 +211,7 @@ func (f *Flow) open(ssrc uint32) *Stream {
 		t.Overflow++
 		return nil
 	}
-	s := &Stream{ssrc: ssrc, flow: f, next: f.streams, trace: t.newTrace()}
+	s := &Stream{ssrc: ssrc, account: &account{flow: f, next: f.streams, trace: t.newTrace()}}
 	f.streams, f.last = s, s
 	f.n++
 	t.alive++
@@ -312,15 +312,15 @@ func (f *Flow) Join(next *Flow) {
 		if own = f.open(s.ssrc); own == nil {
 			continue
 		}
-		fresh := *own
-		*own = *s
-		own.flow, own.next, own.payload = f, fresh.next, 0xff
-		own.same, own.linked, own.depth = fresh.same, fresh.linked, fresh.depth
-		if own.trace = nil; fresh.trace != nil && s.trace != nil {
-			own.trace = s.trace
+		fresh, linked := *own.account, own.linked
+		*own = *s // the other table is not used any more
+		own.linked, own.payload = linked, 0xff
+		own.flow, own.next = f, fresh.next
+		own.same, own.depth = fresh.same, fresh.depth
+		if fresh.trace != nil && own.trace != nil {
 			own.trace.table = f.table
 		} else {
-			own.most = 0
+			own.trace, own.most = nil, 0
 		}
 	}
 	if next.waiting {

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 	"math/bits"
@@ -10,6 +11,8 @@ import (
 const (
 	// maxPrints is how many packets of a stream are kept to know it by: enough that a tenth of it in common still shows.
 	maxPrints = 24
+	// roomForPrints is for so many that enough are left, nearly always, when a quarter of them goes.
+	roomForPrints = 40
 	// maxRuns is how many runs of missing numbers are kept of one stream, and maxAllRuns of all streams of a table.
 	maxRuns    = 1 << 12
 	maxAllRuns = 1 << 20
@@ -60,7 +63,8 @@ type trace struct {
 	restarts uint32
 	broken   bool
 	missing  []Run
-	prints   []Print
+	prints   []Print // in the order of arrival, as long as nobody asks for them
+	highest  uint32  // see most; 0 while all hashes are low enough
 	table    *Table
 }
 
@@ -94,10 +98,10 @@ func (t *trace) number(number uint16, seq *sequence) uint64 {
 
 // most is up to where a hash is low enough to be kept, by its upper half: 0 never is it.
 func (t *trace) most() uint32 {
-	if len(t.prints) < maxPrints {
+	if t.highest == 0 {
 		return math.MaxUint32
 	}
-	return max(1, uint32(t.prints[maxPrints-1].Hash>>32))
+	return t.highest
 }
 
 // miss adds a run that lies behind all others.
@@ -146,23 +150,44 @@ func (t *trace) came(number uint64) {
 	}
 }
 
-// keep puts a print into its place.
+// keep takes a print. When there are too many, those with the highest hashes go.
 func (t *trace) keep(p Print) {
-	i := len(t.prints)
-	for i > 0 && t.prints[i-1].Hash > p.Hash {
-		i--
+	if t.prints == nil {
+		t.prints = make([]Print, 0, roomForPrints)
 	}
-	if i > 0 && t.prints[i-1].Hash == p.Hash {
-		t.prints[i-1].Repeated = true
+	if t.prints = append(t.prints, p); len(t.prints) < roomForPrints {
 		return
 	}
-	if len(t.prints) < maxPrints {
-		t.prints = append(t.prints, Print{})
-	} else if i == maxPrints {
+	limit, low := max(1, t.most()/4*3), 0
+	for i := range t.prints {
+		if uint32(t.prints[i].Hash>>32) <= limit {
+			low++
+		}
+	}
+	if low < maxPrints || low > roomForPrints*7/8 {
+		t.choose() // one payload again and again, or by chance
 		return
 	}
-	copy(t.prints[i+1:], t.prints[i:])
-	t.prints[i] = p
+	t.highest = limit
+	t.prints = slices.DeleteFunc(t.prints, func(p Print) bool { return uint32(p.Hash>>32) > limit })
+}
+
+// choose leaves the lowest prints, in order.
+func (t *trace) choose() {
+	slices.SortStableFunc(t.prints, func(p, q Print) int { return cmp.Compare(p.Hash, q.Hash) })
+	kept := t.prints[:0]
+	for _, p := range t.prints {
+		if n := len(kept); n > 0 && kept[n-1].Hash == p.Hash {
+			kept[n-1].Repeated = true
+		} else if n < maxPrints {
+			kept = append(kept, p)
+		} else {
+			break
+		}
+	}
+	if t.prints = kept; len(kept) == maxPrints {
+		t.highest = max(1, uint32(kept[maxPrints-1].Hash>>32))
+	}
 }
 
 // fingerprint is a hash of the first 16 octets of a payload, fewer where it is shorter: what is farther behind costs another look
@@ -217,15 +242,10 @@ func (t *trace) join(next *trace, newest, last uint64) {
 			}
 		}
 	}
+	next.choose()
 	for _, p := range next.prints {
 		p.Sequence += shift
-		again := p.Repeated
 		t.keep(p)
-		for i := range t.prints {
-			if again && t.prints[i].Hash == p.Hash {
-				t.prints[i].Repeated = true
-			}
-		}
 	}
 	// The stream's own numbers go on as the later account had them.
 	t.shift, t.restarts = shift+next.shift, next.restarts
@@ -236,5 +256,6 @@ func (t *trace) result(newest uint64) *Trace {
 	if t == nil {
 		return nil
 	}
+	t.choose()
 	return &Trace{First: t.first, Last: newest + t.shift, Missing: t.missing, Whole: !t.broken, Prints: t.prints}
 }
