@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -105,6 +106,7 @@ func edit(r *rand.Rand, msg []byte, other []byte) []byte {
 func TestCompareEdits(t *testing.T) {
 	pairs := readPairs(t)
 	r := rand.New(rand.NewPCG(1, 2))
+	var again comparison
 	for n := range 5000 {
 		f := pairs[n%len(pairs)]
 		got := f.sent
@@ -113,6 +115,20 @@ func TestCompareEdits(t *testing.T) {
 		}
 		checkPatch(t, f.sent, got, compareRaw(f.proto, f.sent, got))
 		checkPatch(t, got, f.sent, compareRaw(f.proto, got, f.sent))
+		checkAgain(t, &again, f.proto, f.sent, got)
+	}
+}
+
+// checkAgain wants a comparison that was used before to find what a new one does.
+func checkAgain(t *testing.T, again *comparison, proto string, sent, got []byte) {
+	t.Helper()
+	if proto != ProtoSIP {
+		return
+	}
+	again.messages[0].Parse(sent)
+	again.messages[1].Parse(got)
+	if list, want := again.compareMessages(), compareRaw(proto, sent, got); !slices.EqualFunc(list, want, func(x, y Change) bool { return reflect.DeepEqual(x, y) }) {
+		t.Fatalf("%q\n%q\n%v\nwant %v", sent, got, list, want)
 	}
 }
 
@@ -121,6 +137,9 @@ func FuzzCompare(f *testing.F) {
 		f.Add(p.proto, p.sent, p.got)
 	}
 	f.Fuzz(func(t *testing.T, proto string, sent, got []byte) {
+		var again comparison
+		checkAgain(t, &again, proto, got, sent)
+		checkAgain(t, &again, proto, sent, got)
 		checkPatch(t, sent, got, compareRaw(proto, sent, got))
 		checkPatch(t, sent, sent, compareRaw(proto, sent, sent))
 	})
