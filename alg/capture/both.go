@@ -33,7 +33,9 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 		files   []string
 		message func(*Message)
 	}{{b.inside, cfg.Inside, b.inside.add}, {b.outside, cfg.Outside, outside}} {
-		c, err := Read(ctx, side.files, Options{Limits: limits, Message: side.message, Progress: shown[i], Stdin: cfg.Stdin, traces: true})
+		c, err := Read(ctx, side.files, Options{
+			Limits: limits, Message: side.message, Progress: shown[i], Stdin: cfg.Stdin, traces: true, other: b.inside.capture.prints(),
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -88,6 +90,19 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	}
 	r.Probes, r.Network.Reflector = b.probeList(), b.reflector(r.Network.Local)
 	return r, nil
+}
+
+// prints says up to which hash the streams of a capture can be known at another point, by SSRC.
+func (c *Capture) prints() map[uint32]uint32 {
+	if c == nil {
+		return nil
+	}
+	most := map[uint32]uint32{}
+	for i := range c.Streams {
+		s := &c.Streams[i]
+		most[s.SSRC] = max(most[s.SSRC], s.Trace.Highest())
+	}
+	return most
 }
 
 // unique leaves out flows that several cases have: two calls over one connection.

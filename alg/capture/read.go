@@ -27,8 +27,9 @@ type Options struct {
 	// Stdin is what the file name "-" stands for; nil means os.Stdin.
 	Stdin io.Reader
 
-	traces   bool  // keep what streams are found by at another point
-	splitLen int64 // for tests: from what length on a file is read in two halves
+	traces   bool              // keep what streams are found by at another point
+	other    map[uint32]uint32 // of a point that was read before: see media.Table.Other
+	splitLen int64             // for tests: from what length on a file is read in two halves
 }
 
 // Progress is how far reading has come.
@@ -144,7 +145,7 @@ func (c *Capture) Frame(n int) (file string, number int) {
 func Read(ctx context.Context, files []string, o Options) (*Capture, error) {
 	r := &run{ctx: ctx, options: o, analyser: newAnalyser(o.Limits), capture: &Capture{}}
 	r.analyser.message, r.analyser.packet = o.Message, o.RTP
-	r.analyser.table.Traces = o.traces
+	r.analyser.table.Traces, r.analyser.table.Other = o.traces, o.other
 	r.buf = make([]byte, 2*blockLen+maxRecord)
 	list, err := r.order(files)
 	if err != nil {

@@ -65,7 +65,8 @@ func (r *run) split(f *os.File, in *Reader) *second {
 		return nil
 	}
 	s := &second{in: back, file: File{Name: in.Name}, analyser: newAnalyser(r.options.Limits), ifaces: back.ifaces, cut: back.b.pos(), cancel: make(chan struct{}), done: make(chan struct{})}
-	s.analyser.half, s.analyser.table.Eager, s.analyser.table.Traces = true, true, r.options.traces
+	s.analyser.half, s.analyser.table.Eager = true, true
+	s.analyser.table.Traces, s.analyser.table.Other = r.options.traces, r.options.other
 	in.end = s.cut
 	go s.run()
 	return s

@@ -30,6 +30,8 @@ type Table struct {
 	Eager bool
 	// Traces makes every stream keep a Trace, to be found at another point.
 	Traces bool
+	// Other are the traces of another point, by SSRC, as [Trace.Highest] has them: no packet needs to be kept that cannot be known there.
+	Other map[uint32]uint32
 	// Overflow is how many packets of streams, or first packets of flows, found no room.
 	Overflow uint64
 
@@ -211,7 +213,7 @@ func (f *Flow) open(ssrc uint32) *Stream {
 		t.Overflow++
 		return nil
 	}
-	s := &Stream{ssrc: ssrc, account: &account{flow: f, next: f.streams, trace: t.newTrace()}}
+	s := &Stream{ssrc: ssrc, account: &account{flow: f, next: f.streams, trace: t.newTrace(ssrc)}}
 	f.streams, f.last = s, s
 	f.n++
 	t.alive++

@@ -68,13 +68,21 @@ type trace struct {
 	table    *Table
 }
 
+// Highest is up to which hash, by its upper half, packets at another point can be known by the trace.
+func (t *Trace) Highest() uint32 {
+	if t == nil || len(t.Prints) < maxPrints {
+		return math.MaxUint32
+	}
+	return max(1, uint32(t.Prints[maxPrints-1].Hash>>32))
+}
+
 // newTrace returns a trace for another stream, or nil where none is wanted or there is no room.
-func (t *Table) newTrace() *trace {
+func (t *Table) newTrace(ssrc uint32) *trace {
 	if !t.Traces || t.traces >= maxTraces {
 		return nil
 	}
 	t.traces++
-	return &trace{table: t}
+	return &trace{table: t, highest: t.Other[ssrc]}
 }
 
 // follow takes a packet that is not simply the next one: newest is what was before it.

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -26,7 +27,12 @@ func noisy(t testing.TB, h rtp.Header, seed uint64) []byte {
 
 // traced is the account of packets with these numbers, in this order.
 func traced(t testing.TB, ssrc uint32, seed uint64, numbers ...int) *Trace {
-	table := Table{Traces: true}
+	return tracedBeside(t, nil, ssrc, seed, numbers...)
+}
+
+// tracedBeside is traced at a point that is looked at after another one.
+func tracedBeside(t testing.TB, other map[uint32]uint32, ssrc uint32, seed uint64, numbers ...int) *Trace {
+	table := Table{Traces: true, Other: other}
 	f := table.Flow(alice, bob)
 	f.Announce(0, nil)
 	for i, n := range numbers {
@@ -34,6 +40,13 @@ func traced(t testing.TB, ssrc uint32, seed uint64, numbers ...int) *Trace {
 		f.Add(int64(i)*20*ms, 0, b, len(b))
 	}
 	return stats(t, &table).Trace
+}
+
+func hashes(tr *Trace) (list []uint64) {
+	for _, p := range tr.Prints {
+		list = append(list, p.Hash)
+	}
+	return list
 }
 
 func upTo(n int) (list []int) {
@@ -76,12 +89,6 @@ func TestTraceMissing(t *testing.T) {
 
 // Two points choose the same packets, whatever lies between.
 func TestTracePrints(t *testing.T) {
-	hashes := func(tr *Trace) (list []uint64) {
-		for _, p := range tr.Prints {
-			list = append(list, p.Hash)
-		}
-		return list
-	}
 	all := upTo(1000)
 	here := hashes(traced(t, 9, 1, all...))
 	if len(here) != maxPrints || !slices.IsSorted(here) {
@@ -103,6 +110,36 @@ func TestTracePrints(t *testing.T) {
 		if slices.Contains(here, h) {
 			t.Error("another stream has the same")
 		}
+	}
+}
+
+// Who knows the trace of the other point keeps what both have in common, and little else.
+func TestTraceBeside(t *testing.T) {
+	all := upTo(3000)
+	here := traced(t, 9, 1, all...)
+	other := map[uint32]uint32{9: here.Highest()}
+	for _, numbers := range [][]int{all, all[:200], all[2500:], slices.Concat(upTo(40), all[900:])} {
+		alone, beside := traced(t, 9, 1, numbers...), tracedBeside(t, other, 9, 1, numbers...)
+		common := func(tr *Trace) (list []uint64) {
+			for _, h := range hashes(tr) {
+				if slices.Contains(hashes(here), h) {
+					list = append(list, h)
+				}
+			}
+			return list
+		}
+		if got, want := common(beside), common(alone); !slices.Equal(got, want) || len(beside.Prints) > len(got)+3 {
+			t.Errorf("of %d packets %d prints, %d in common; want %d", len(numbers), len(beside.Prints), len(got), len(want))
+		}
+		if len(numbers) == len(all) && len(common(beside)) != maxPrints {
+			t.Errorf("%d in common", len(common(beside)))
+		}
+	}
+	if short := traced(t, 9, 1, upTo(10)...); short.Highest() != math.MaxUint32 {
+		t.Error("a stream of ten packets may be known by any of them")
+	}
+	if relayed := tracedBeside(t, other, 10, 1, all...); !slices.Equal(hashes(relayed), hashes(here)) {
+		t.Error("with another SSRC it is not known")
 	}
 }
 
@@ -189,7 +226,7 @@ func TestTraceBounds(t *testing.T) {
 	}
 	table := Table{Traces: true}
 	for range maxTraces + 10 {
-		table.newTrace()
+		table.newTrace(0)
 	}
 	if table.traces != maxTraces {
 		t.Errorf("%d traces", table.traces)
@@ -199,7 +236,7 @@ func TestTraceBounds(t *testing.T) {
 // The runs of all streams are counted as they come and go, so that late packets use nothing up.
 func TestTraceCountsRuns(t *testing.T) {
 	table := Table{Traces: true}
-	tr := table.newTrace()
+	tr := table.newTrace(0)
 	for n := uint64(10); n < 1000; n += 10 {
 		tr.miss(Run{n, n})
 		tr.came(n)
