@@ -103,6 +103,8 @@ type Stream struct {
 
 // account is what is looked at now and then.
 type account struct {
+	trace trace // its table is nil where it is not wanted
+
 	counts    [maxPayloads]uint64
 	counted   uint64 // packets that are in counts or more: those of payload since it last changed are not
 	formats   [maxPayloads]Format
@@ -110,7 +112,6 @@ type account struct {
 	dscps     uint64
 	firstDSCP uint8
 
-	trace     *trace // nil where it is not wanted
 	flow      *Flow
 	next      *Stream // of the same flow
 	same      *Stream // of the same SSRC
@@ -197,7 +198,7 @@ func (s *Stream) start(at int64, dscp uint8, h Header, n int) {
 	s.arrival, s.timestamp = at, h.Timestamp
 	s.clocked, s.stamp = s.tick != 0 && s.steady, h.Timestamp
 	s.count(n)
-	if s.trace != nil {
+	if s.trace.table != nil {
 		s.trace.first, s.most = s.seq.newest, s.trace.most()
 	}
 }
@@ -329,10 +330,10 @@ func (s *Stream) join(next *Stream) {
 	s.countPayload()
 	next.countPayload()
 	if s.most > 0 && next.most > 0 {
-		s.trace.join(next.trace, s.seq.newest, next.seq.newest)
+		s.trace.join(&next.trace, s.seq.newest, next.seq.newest)
 		s.most = s.trace.most()
 	} else {
-		s.trace, s.most = nil, 0
+		s.trace, s.most = trace{}, 0
 	}
 	s.seq.join(&next.seq)
 	s.joinJitter(next)

@@ -234,9 +234,9 @@ func (t *Table) Forget(f *Flow) {
 	for s := f.streams; s != nil; s = s.next {
 		s.dropped = true
 		t.alive--
-		if s.trace != nil {
+		if s.trace.table != nil {
 			t.traces, t.runs = t.traces-1, t.runs-len(s.trace.missing)
-			s.trace, s.most = nil, 0
+			s.trace, s.most = trace{}, 0
 		}
 		t.unlink(s)
 	}
@@ -319,10 +319,10 @@ func (f *Flow) Join(next *Flow) {
 		own.linked, own.payload = linked, 0xff
 		own.flow, own.next = f, fresh.next
 		own.same, own.depth = fresh.same, fresh.depth
-		if fresh.trace != nil && own.trace != nil {
+		if fresh.trace.table != nil && own.trace.table != nil {
 			own.trace.table = f.table
 		} else {
-			own.trace, own.most = nil, 0
+			own.trace, own.most = trace{}, 0
 		}
 	}
 	if next.waiting {

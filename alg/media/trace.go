@@ -58,14 +58,14 @@ func (t *Trace) Count(from, to uint64) (n uint64) {
 
 // trace makes a Trace.
 type trace struct {
-	first    uint64
-	shift    uint64 // of this account's numbers against those of Stream.seq
-	restarts uint32
-	broken   bool
-	missing  []Run
+	table    *Table
 	prints   []Print // in the order of arrival, as long as nobody asks for them
 	highest  uint32  // see most; 0 while all hashes are low enough
-	table    *Table
+	restarts uint32
+	broken   bool
+	shift    uint64 // of this account's numbers against those of Stream.seq
+	first    uint64
+	missing  []Run
 }
 
 // Highest is up to which hash, by its upper half, packets at another point can be known by the trace.
@@ -76,13 +76,13 @@ func (t *Trace) Highest() uint32 {
 	return max(1, uint32(t.Prints[maxPrints-1].Hash>>32))
 }
 
-// newTrace returns a trace for another stream, or nil where none is wanted or there is no room.
-func (t *Table) newTrace(ssrc uint32) *trace {
+// newTrace returns a trace for another stream, one without a table where none is wanted or there is no room.
+func (t *Table) newTrace(ssrc uint32) trace {
 	if !t.Traces || t.traces >= maxTraces {
-		return nil
+		return trace{}
 	}
 	t.traces++
-	return &trace{table: t, highest: t.Other[ssrc]}
+	return trace{table: t, highest: t.Other[ssrc]}
 }
 
 // follow takes a packet that is not simply the next one: newest is what was before it.
@@ -261,7 +261,7 @@ func (t *trace) join(next *trace, newest, last uint64) {
 
 // result is the trace as others use it.
 func (t *trace) result(newest uint64) *Trace {
-	if t == nil {
+	if t.table == nil {
 		return nil
 	}
 	t.choose()
