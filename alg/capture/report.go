@@ -91,10 +91,13 @@ func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	}
 	r.Started = time.Unix(0, c.First).UTC()
 	r.Probes = found.list()
-	r.Evidence.Complete = c.Complete() && calls.Left == 0 && signalling.Left == 0
+	r.Evidence.Complete = c.Complete() && calls.Left == 0 && signalling.Left == 0 && found.left() == ""
 	r.Network.Notes = append(r.Network.Notes, c.notes("")...)
 	if calls.Left > 0 {
 		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("calls beyond the first %d were not followed", len(calls.order)))
+	}
+	if left := found.left(); left != "" {
+		r.Network.Notes = append(r.Network.Notes, left)
 	}
 	if signalling.Left > 0 {
 		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("%d requests without an answer and signs of a gateway found no room", signalling.Left))
