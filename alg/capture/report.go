@@ -133,6 +133,7 @@ func (c *Capture) notes(point string) (notes []string) {
 	add(l.Forgotten, "idle conversations in which nothing was recognised were forgotten to make room")
 	add(l.Streams, "packets of RTP belong to streams for which there was no room")
 	add(l.Announcements, "announced addresses were forgotten to make room")
+	add(l.Relays, "messages are about clients and channels of TURN servers for which there was no room: what they relay is not followed")
 	add(l.Octets, "octets of TCP streams were given up: too many waited")
 	add(l.Gaps, "gaps in TCP streams: segments are missing in the capture")
 	add(l.Unframed, "messages in TCP streams are too long, their length (Content-Length, TPKT) is none, or they are in parts or compressed (WebSocket)")
