@@ -125,6 +125,26 @@ func TestUnknownLink(t *testing.T) {
 	}
 }
 
+// Headers of tunnels that end too early are counted: on these gopacket panics.
+func TestTunnelHeaderCut(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		payload   []byte
+		malformed uint64
+	}{
+		{"GRE of three octets", hexed(0, 0, 8), 1},
+		{"GRE without its key", hexed(0x20, 0, 8, 0, 0, 0), 1},
+		{"GRE whose routing has no end", hexed(0x40, 0, 8, 0, 0, 0, 0, 0, 0, 2, 0, 9), 1},
+		{"ERSPAN of four octets", hexed(0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 0), 1},
+		{"GRE around nothing", hexed(0, 0, 8, 0), 0},
+	} {
+		r := of(t, 1, timed(ether(stack(t, ip(alice.Addr(), bob.Addr(), 47, 1), gopacket.Payload(tc.payload))))...)
+		if r.Left.Malformed != tc.malformed || len(r.messages) != 0 {
+			t.Errorf("%s: %d malformed, want %d; %d messages", tc.name, r.Left.Malformed, tc.malformed, len(r.messages))
+		}
+	}
+}
+
 // A datagram to the port of a tunnel that holds none is a datagram.
 func TestTunnelPortWithoutTunnel(t *testing.T) {
 	for _, port := range []uint16{2152, 4789, 8472} {
