@@ -9,10 +9,6 @@ import (
 	"nofixup/sip"
 )
 
-// checked is how many datagrams of media have their checksum verified, in either direction: a box that breaks checksums
-// breaks all of them.
-const checked = 8
-
 // datagram finds out what a UDP datagram is. The packets of a call are nearly all RTP: those come first.
 func (a *analyser) datagram(e *entry, dir int, p *packet) {
 	b := p.payload
@@ -32,9 +28,6 @@ func (a *analyser) datagram(e *entry, dir int, p *packet) {
 			}
 		}
 		if kind != media.None {
-			if d.packets <= checked {
-				a.checkSum(e, p)
-			}
 			if s != nil && a.packet != nil {
 				a.packet(s, p.at, b)
 			}
@@ -228,21 +221,6 @@ func (a *analyser) faxDatagram(e *entry, dir int, p *packet, to *Announcement) {
 	}
 	f.Packets++
 	f.Last = p.at
-}
-
-// checkSum verifies the checksum of a datagram and counts the result.
-func (a *analyser) checkSum(e *entry, p *packet) {
-	if p.frames != nil || p.cut() {
-		return
-	}
-	right, known := p.sum()
-	switch {
-	case !known:
-	case right:
-		e.goodSums++
-	default:
-		e.badSums++
-	}
 }
 
 // settleMedia makes flows of the conversations that turned out to be media.

@@ -228,7 +228,6 @@ func (a *analyser) merge(b *analyser) {
 		}
 		media := e.kind != speaksSIP && e.kind != speaksRAS
 		e.last = max(e.last, next.last)
-		e.goodSums, e.badSums = e.goodSums+next.goodSums, e.badSums+next.badSums
 		for dir := range e.dirs {
 			d, n := &e.dirs[dir], &next.dirs[dir]
 			d.packets, d.octets = d.packets+n.packets, d.octets+n.octets

@@ -92,7 +92,6 @@ func (d *decoder) tunnelled(port uint16, b []byte, size, depth int) bool {
 	if !ether && inner[0]>>4 != 4 && inner[0]>>4 != 6 {
 		return false
 	}
-	d.p.tunnel = true
 	if size -= len(b) - len(inner); ether {
 		d.ethernet(inner, size, depth+1)
 	} else {

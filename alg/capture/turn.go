@@ -119,8 +119,7 @@ func (a *analyser) relayed(e *entry, dir int, p *packet, data []byte, size int, 
 		return
 	}
 	inner := *p
-	inner.payload, inner.size, inner.tunnel = data, size, true
-	inner.transport, inner.whole = nil, -1 // its checksum was another one
+	inner.payload, inner.size, inner.transport = data, size, nil
 	client := dir
 	if !toServer {
 		client = 1 - dir
