@@ -68,7 +68,7 @@ func (a *analyser) lookUp(e *entry) {
 	e.epoch = a.announced.epoch
 	news := false
 	for dir := range e.dirs {
-		to := a.announced.get(e.endpoint(1 - dir))
+		to := a.announced.get(e.endpoint(1 - dir)).before(e.last)
 		if to == nil || to == e.to[dir] || to.Kind == KindH245 || to.At > e.last { // a later call's is none of this one's
 			continue
 		}
@@ -119,7 +119,8 @@ func (a *analyser) keepOrigins(e *entry, at int64) {
 	}
 }
 
-// placeOrigins is keepOrigins for streams that were only seen after all messages were: the second half of a file.
+// placeOrigins is keepOrigins for streams that were seen before the messages that announce them were read: those of the second
+// half of a file.
 func (a *analyser) placeOrigins(e *entry) {
 	for dir := range e.dirs {
 		d := &e.dirs[dir]
@@ -254,7 +255,6 @@ func (a *analyser) settleMedia(e *entry) {
 	if ann != nil && e.flow.Parent == 0 {
 		e.flow.Parent = ann.Flow
 	}
-	a.placeOrigins(e)
 	e.flow.to = [2]*Announcement{e.to[e.opener], e.to[1-e.opener]}
 }
 

@@ -174,7 +174,7 @@ func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 	a := r.analyser
 	base := r.base + in.n
 	a.merge(s.analyser)
-	a.announced.chained = true
+	a.announced.chained, a.announced.chains = true, map[*Announcement]int{}
 	var b [maxRecord]byte
 	src := &window{src: counted.src.(io.ReaderAt)}
 	for _, l := range s.later {
@@ -185,7 +185,13 @@ func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 		}
 		a.decoder.frame(&Frame{Number: in.n + int(l.number), At: l.at, Link: int(l.link), Data: data, Size: int(l.size)}, base+int(l.number))
 	}
-	a.announced.chained = false
+	for _, e := range a.entries {
+		if e.dirs[0].media != nil || e.dirs[1].media != nil {
+			a.lookUp(e)
+			a.placeOrigins(e)
+		}
+	}
+	a.announced.unchain()
 	if s.file.First > 0 {
 		file.time(s.file.First)
 		file.time(s.file.Last)
