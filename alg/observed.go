@@ -317,15 +317,19 @@ func (j *Judge) unacked(o *Observed) {
 	}
 	d := directionOf(!o.Callee)
 	f := j.callFinding(&ackMissing, o, o.Path, d, what)
+	cause := ""
 	switch {
 	case u.astray():
 		what := fmt.Sprintf("the answer names %s in Contact and comes from %s", u.Contact, u.Signals)
 		if u.Went.IsValid() {
 			what += "; the ACK goes to " + u.Went.String()
 		}
-		f.Cause = j.callFinding(&contactUnreachable, o, o.Path, d, what).ID
+		cause = j.callFinding(&contactUnreachable, o, o.Path, d, what).ID
 	case u.Pieces > 1 && !u.Seen:
-		f.Cause = j.callFinding(&largeMessageLost, o, o.Path, directionOf(o.Callee), fmt.Sprintf("the answer of %d octets, in %d fragments", u.Size, u.Pieces)).ID
+		cause = j.callFinding(&largeMessageLost, o, o.Path, directionOf(o.Callee), fmt.Sprintf("the answer of %d octets, in %d fragments", u.Size, u.Pieces)).ID
+	}
+	if f.Count == 1 { // the evidence is the first call's, and so is the cause
+		f.Cause = cause
 	}
 }
 

@@ -76,12 +76,10 @@ type entry struct {
 
 	dirs [2]direction // from a to b, from b to a
 
-	to       [2]*Announcement // of the end that either direction goes to
-	flow     *Flow            // once something was recognised
-	conn     *conn            // of TCP, until it is known to be something else
-	goodSums uint32
-	badSums  uint32
-	_        [24]byte // to a multiple of a cache line
+	to   [2]*Announcement // of the end that either direction goes to
+	flow *Flow            // once something was recognised
+	conn *conn            // of TCP, until it is known to be something else
+	_    [32]byte         // to a multiple of a cache line
 }
 
 type direction struct {
@@ -298,7 +296,6 @@ func (a *analyser) recognise(e *entry, k kind) *Flow {
 func (e *entry) settle() {
 	f := e.flow
 	f.First, f.Last = e.first, e.last
-	f.GoodSums, f.BadSums = e.goodSums, e.badSums
 	for side := range 2 {
 		d := &e.dirs[side^int(e.opener)]
 		f.Packets[side], f.Octets[side], f.media[side] = d.packets, d.octets, d.media

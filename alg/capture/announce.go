@@ -30,7 +30,7 @@ type Announcement struct {
 	Formats []media.Format
 	Mode    string // sendrecv, sendonly, recvonly or inactive (RFC 8866 6.7); empty where SDP says nothing of it
 
-	prev *Announcement // of the same address, kept while the messages of a file's second half are read
+	prev *Announcement // of the same address, while the messages of a file's second half are read
 }
 
 // before returns the announcement of the same address that was the latest at that time, or else the oldest.
@@ -44,13 +44,21 @@ func (a *Announcement) before(at int64) *Announcement {
 // maxAnnounced is how many addresses are kept in each of two generations: one more call makes the oldest be forgotten.
 const maxAnnounced = 1 << 16
 
+// Bounds of announcements that are kept beside the latest of their addresses: all, and those of one address.
+const (
+	maxChained = 1 << 16
+	maxChain   = 1 << 8
+)
+
 // announced holds the addresses that messages announced, the latest announcement of each. It keeps those that are used: a
 // generation is thrown away when the next is full, and what was looked up in between moved there.
 type announced struct {
 	now, old map[endpoint]*Announcement
 	epoch    uint32 // counts announcements, so that flows know when to look again
-	chained  bool   // announcements keep those before them
 	lost     uint64
+
+	chained bool                  // announcements keep those before them
+	chains  map[*Announcement]int // those that do, with how many are before each
 }
 
 type endpoint struct {
@@ -67,9 +75,35 @@ func (t *announced) add(a *Announcement) {
 	t.epoch++
 	key := endpointOf(a.Addr)
 	if t.chained {
-		a.prev = t.get(key)
+		if prev := t.get(key); prev != nil {
+			t.chain(a, prev)
+		}
 	}
 	t.put(key, a)
+}
+
+// chain puts an announcement behind the one before it of the same address, or in its place if there is no room.
+func (t *announced) chain(a, prev *Announcement) {
+	n := t.chains[prev]
+	if n < maxChain && len(t.chains) < maxChained {
+		a.prev = prev
+		t.chains[a] = n + 1
+		return
+	}
+	t.lost++
+	if n > 0 {
+		a.prev, prev.prev = prev.prev, nil
+		delete(t.chains, prev)
+		t.chains[a] = n
+	}
+}
+
+// unchain forgets all announcements but the latest of each address.
+func (t *announced) unchain() {
+	for a := range t.chains {
+		a.prev = nil
+	}
+	t.chained, t.chains = false, nil
 }
 
 func (t *announced) put(key endpoint, a *Announcement) {

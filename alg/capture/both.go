@@ -138,7 +138,7 @@ func (b *between) points() []alg.Point {
 	for i, v := range []*vantage{b.inside, b.outside} {
 		list = append(list, alg.Point{
 			Name: []string{alg.Inside, alg.Outside}[i], Role: alg.RoleCapture, From: time.Unix(0, from).UTC(), To: time.Unix(0, to).UTC(),
-			Complete: v.capture.Complete() && v.left == 0 && v.cut == 0,
+			Complete: v.capture.Complete() && v.left == 0 && v.cut == 0 && v.probes.left() == "",
 		})
 	}
 	return list
@@ -319,6 +319,9 @@ func (b *between) notes(r *alg.Report, alone [2]int, added map[string]int) {
 		}
 		if v.left > 0 {
 			*n = append(*n, fmt.Sprintf("%s: %d messages beyond %d MiB were not compared", point, v.left, v.most>>20))
+		}
+		if left := v.probes.left(); left != "" {
+			*n = append(*n, point+": "+left)
 		}
 		if v.calls.Left > 0 {
 			*n = append(*n, fmt.Sprintf("%s: calls beyond the first %d were not followed", point, len(v.calls.order)))

@@ -9,10 +9,6 @@ import (
 	"nofixup/sip"
 )
 
-// checked is how many datagrams of media have their checksum verified, in either direction: a box that breaks checksums
-// breaks all of them.
-const checked = 8
-
 // datagram finds out what a UDP datagram is. The packets of a call are nearly all RTP: those come first.
 func (a *analyser) datagram(e *entry, dir int, p *packet) {
 	b := p.payload
@@ -32,9 +28,6 @@ func (a *analyser) datagram(e *entry, dir int, p *packet) {
 			}
 		}
 		if kind != media.None {
-			if d.packets <= checked {
-				a.checkSum(e, p)
-			}
 			if s != nil && a.packet != nil {
 				a.packet(s, p.at, b)
 			}
@@ -75,7 +68,7 @@ func (a *analyser) lookUp(e *entry) {
 	e.epoch = a.announced.epoch
 	news := false
 	for dir := range e.dirs {
-		to := a.announced.get(e.endpoint(1 - dir))
+		to := a.announced.get(e.endpoint(1 - dir)).before(e.last)
 		if to == nil || to == e.to[dir] || to.Kind == KindH245 || to.At > e.last { // a later call's is none of this one's
 			continue
 		}
@@ -126,7 +119,8 @@ func (a *analyser) keepOrigins(e *entry, at int64) {
 	}
 }
 
-// placeOrigins is keepOrigins for streams that were only seen after all messages were: the second half of a file.
+// placeOrigins is keepOrigins for streams that were seen before the messages that announce them were read: those of the second
+// half of a file.
 func (a *analyser) placeOrigins(e *entry) {
 	for dir := range e.dirs {
 		d := &e.dirs[dir]
@@ -230,21 +224,6 @@ func (a *analyser) faxDatagram(e *entry, dir int, p *packet, to *Announcement) {
 	f.Last = p.at
 }
 
-// checkSum verifies the checksum of a datagram and counts the result.
-func (a *analyser) checkSum(e *entry, p *packet) {
-	if p.frames != nil || p.cut() {
-		return
-	}
-	right, known := p.sum()
-	switch {
-	case !known:
-	case right:
-		e.goodSums++
-	default:
-		e.badSums++
-	}
-}
-
 // settleMedia makes flows of the conversations that turned out to be media.
 func (a *analyser) settleMedia(e *entry) {
 	if e.dirs[0].media == nil && e.dirs[1].media == nil {
@@ -276,7 +255,6 @@ func (a *analyser) settleMedia(e *entry) {
 	if ann != nil && e.flow.Parent == 0 {
 		e.flow.Parent = ann.Flow
 	}
-	a.placeOrigins(e)
 	e.flow.to = [2]*Announcement{e.to[e.opener], e.to[1-e.opener]}
 }
 

@@ -31,12 +31,9 @@ type Flow struct {
 	// Packets and Octets, of UDP or TCP payload on the wire, are those of the client and of the server.
 	Packets, Octets [2]uint64
 	TCP             *TCPState // of a TCP connection
-	// BadSums is how many of the checked UDP datagrams had a wrong checksum, GoodSums a right one: all messages are checked,
-	// of media the first few in either direction. A capture on the sending host shows wrong ones where the card computes them.
-	BadSums, GoodSums uint32
-	Fax               [2]Fax // of T.38, from either end
-	STUNs             uint64
-	Errors            []ICMPError // that quote a packet of the flow
+	Fax             [2]Fax    // of T.38, from either end
+	STUNs           uint64
+	Errors          []ICMPError // that quote a packet of the flow
 
 	call   string
 	media  [2]*media.Flow
@@ -121,8 +118,6 @@ type Message struct {
 	Announced []*Announcement
 	parsed    *sip.Message // of SIP, while it is handed on
 	unplaced  bool         // it announces audio at a host name, or beyond what is kept
-	TTL       uint8
-	ID4       uint16 // IPv4 identification, 0 with IPv6 and on TCP
 }
 
 // sip returns the message as it was parsed; into is parsed into if nobody has done that.

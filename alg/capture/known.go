@@ -55,7 +55,7 @@ func (a *analyser) known(list []Frame) int {
 		e, d := p.entry, &p.entry.dirs[p.dir]
 		// What else there is to be done with the first ones and now and then, the long way does.
 		packets := d.packets + 1
-		if p.stream == nil || packets <= checked || packets&63 == 0 || packets&(packets-1) == 0 || e.kind == speaksSIP || e.kind == speaksRAS {
+		if p.stream == nil || packets&63 == 0 || packets&(packets-1) == 0 || e.kind == speaksSIP || e.kind == speaksRAS {
 			return i
 		}
 		if !p.stream.Add(f.At, f.Data[15]>>2, f.Data[42:34+p.n], p.n-8) {

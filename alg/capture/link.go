@@ -57,7 +57,7 @@ type decoder struct {
 // frame decodes one frame. number is its number over all files.
 func (d *decoder) frame(f *Frame, number int) {
 	// Everything else in it is set on the way to whoever takes it.
-	d.p.at, d.p.frame, d.p.frames, d.p.tunnel = f.At, number, nil, false
+	d.p.at, d.p.frame, d.p.frames = f.At, number, nil
 	b, size := f.Data, f.Size
 	switch f.Link {
 	case linkEthernet:
@@ -111,8 +111,8 @@ func (d *decoder) plain(b []byte) bool {
 	p := &d.p
 	p.src, p.dst = addr4(h[26:30]), addr4(h[30:34])
 	p.sport, p.dport = uint16(h[34])<<8|uint16(h[35]), dport
-	p.proto, p.dscp, p.ttl, p.id = protoUDP, h[15]>>2, h[22], uint16(h[18])<<8|uint16(h[19])
-	p.transport, p.whole = b[34:34+n], n
+	p.proto, p.dscp, p.id = protoUDP, h[15]>>2, uint16(h[18])<<8|uint16(h[19])
+	p.transport = b[34 : 34+n]
 	p.payload, p.size = b[42:34+n], n-8
 	d.take(p)
 	return true
@@ -179,7 +179,7 @@ func (d *decoder) ipv4(b []byte, size, depth int) {
 	}
 	p := &d.p
 	p.src, p.dst = addr4(b[12:]), addr4(b[16:])
-	p.dscp, p.ttl, p.id = b[1]>>2, b[8], binary.BigEndian.Uint16(b[4:])
+	p.dscp, p.id = b[1]>>2, binary.BigEndian.Uint16(b[4:])
 	fragment := binary.BigEndian.Uint16(b[6:])
 	proto := b[9]
 	b = b[head:min(total, len(b))]
@@ -202,7 +202,7 @@ func (d *decoder) ipv6(b []byte, size, depth int) {
 	}
 	p := &d.p
 	p.src, p.dst = addr6(b[8:]), addr6(b[24:])
-	p.dscp, p.ttl, p.id = (b[0]<<4|b[1]>>4)>>2, b[7], 0
+	p.dscp, p.id = (b[0]<<4|b[1]>>4)>>2, 0
 	next := b[6]
 	b = b[40:min(40+total, len(b))]
 	for range maxDepth {
@@ -244,7 +244,7 @@ func (d *decoder) ipv6(b []byte, size, depth int) {
 // transport decodes what an IP packet carries: b as captured, size octets on the wire.
 func (d *decoder) transport(proto uint8, b []byte, size, depth int) {
 	p := &d.p
-	p.proto, p.transport, p.whole = proto, b, size
+	p.proto, p.transport = proto, b
 	switch proto {
 	case protoUDP:
 		if len(b) < 8 {
@@ -280,12 +280,10 @@ func (d *decoder) transport(proto uint8, b []byte, size, depth int) {
 		d.take(p)
 	case protoIPIP, protoIPv6:
 		if depth < maxDepth {
-			p.tunnel = true
 			d.network(b, size, depth+1)
 		}
 	case protoGRE:
 		if depth < maxDepth {
-			p.tunnel = true
 			d.gre(b, size, depth)
 		}
 	}

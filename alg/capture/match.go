@@ -92,6 +92,9 @@ func (v *vantage) add(m *Message) {
 	stray := v.strays[at]
 	delete(v.strays, at)
 	probe, number := v.probes.add(m)
+	if probe == &v.probes.rest {
+		return
+	}
 	if probe == nil || probe.played(m) {
 		v.calls.Add(m)
 	}

@@ -88,7 +88,6 @@ func (a *analyser) emitStray(e *entry, dir int, raw []byte, off int, at int64, f
 
 // emitDatagram hands on a message that is a datagram.
 func (a *analyser) emitDatagram(e *entry, dir int, p *packet) {
-	a.checkSum(e, p)
 	if !a.parse.ready {
 		a.parse.seed, a.parse.ready = maphash.MakeSeed(), true
 	}
@@ -105,7 +104,7 @@ func (a *analyser) emitDatagram(e *entry, dir int, p *packet) {
 	m := &Message{
 		ID: a.messages, Flow: e.flow, Proto: protoNames[e.kind], Src: e.end(dir), Dst: e.end(1 - dir),
 		At: p.at, Raw: slices.Clone(p.payload), End: len(p.payload), Frames: p.number(nil), Missing: p.size - len(p.payload),
-		Fragments: len(p.frames), Copy: first, TTL: p.ttl, ID4: p.id,
+		Fragments: len(p.frames), Copy: first,
 	}
 	if first == 0 {
 		e.flow.recent[e.flow.next%recentLen] = now

@@ -49,12 +49,10 @@ type packet struct {
 	src, dst     addr
 	sport, dport uint16
 	proto        uint8
-	dscp, ttl    uint8
+	dscp         uint8
 	id           uint16 // IPv4 identification, 0 with IPv6
-	tunnel       bool   // it was inside of another packet
 
 	transport []byte // from the header of the transport protocol on, as captured
-	whole     int    // octets of the same on the wire
 	payload   []byte // of UDP and TCP, as captured; a view into the reader's buffer
 	size      int    // octets of the payload on the wire
 }
@@ -68,41 +66,4 @@ func (p *packet) number(dst []int) []int {
 		return append(dst, p.frames...)
 	}
 	return append(dst, p.frame)
-}
-
-// sum verifies the checksum of a UDP datagram or TCP segment (RFC 768, RFC 9293 3.1). known is false where it says nothing:
-// none was computed, or not all octets are there.
-func (p *packet) sum() (right, known bool) {
-	b := p.transport
-	if len(b) != p.whole || len(b) < 8 {
-		return false, false
-	}
-	if p.proto == protoUDP {
-		if b[6] == 0 && b[7] == 0 {
-			return false, false
-		}
-		if n := int(binary.BigEndian.Uint16(b[4:])); n >= 8 && n < len(b) {
-			b = b[:n]
-		}
-	}
-	s := uint64(p.proto) + uint64(len(b))
-	for _, a := range [2]addr{p.src, p.dst} {
-		if a.hi == 0 && a.lo>>32 == 0xffff {
-			a.lo &= 0xffffffff
-		}
-		s += a.hi>>32 + a.hi&0xffffffff + a.lo>>32 + a.lo&0xffffffff
-	}
-	for len(b) >= 8 {
-		v := binary.BigEndian.Uint64(b)
-		s += v>>32 + v&0xffffffff
-		b = b[8:]
-	}
-	var tail [8]byte
-	copy(tail[:], b)
-	v := binary.BigEndian.Uint64(tail[:])
-	s += v>>32 + v&0xffffffff
-	for s>>16 != 0 {
-		s = s>>16 + s&0xffff
-	}
-	return s == 0xffff, true
 }

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ import (
 // maxSessions is how many probes of nofixup are told apart in one capture: there is seldom more than one, and a hostile capture
 // has very many.
 const maxSessions = 16
+
+// maxOthers is how many more are counted.
+const maxOthers = 1 << 12
 
 // maxProbeMessages is of how many messages of a session is kept what they are: a reflector gives a session half as many.
 const maxProbeMessages = 1 << 15
@@ -43,6 +47,9 @@ type sessions struct {
 	order   []*probeSession
 	byCall  map[string]*probeSession // of H.323
 	pdu     h323.PDU
+
+	others map[wire.Token]bool // sessions for which there was no room
+	rest   probeSession        // stands for all of those
 }
 
 // list are the sessions as a report has them.
@@ -72,7 +79,7 @@ func (l *sessions) of(m *Message) (s *probeSession, number uint32) {
 	s = l.byToken[m.Probes[0].Token]
 	if s == nil {
 		if s = l.open(m); s == nil {
-			return nil, 0
+			return l.other(m), 0
 		}
 	}
 	// A message may repeat tags of those that it belongs to, and its own is the newest.
@@ -110,6 +117,32 @@ func (l *sessions) of(m *Message) (s *probeSession, number uint32) {
 		l.byCall[m.Call] = s
 	}
 	return s, number
+}
+
+// other takes a message of a session for which there is no room: nothing is kept of it but that it is of a probe.
+func (l *sessions) other(m *Message) *probeSession {
+	if l.others == nil {
+		l.others = map[wire.Token]bool{}
+	}
+	if len(l.others) < maxOthers {
+		l.others[m.Probes[0].Token] = true
+	}
+	if m.Proto == alg.ProtoH323 && m.Call != "" && l.rest.messages < maxProbeMessages {
+		l.byCall[m.Call] = &l.rest
+	}
+	return &l.rest
+}
+
+// left says what there was no room for, as notes of a report do; nothing if there was room for all.
+func (l *sessions) left() string {
+	switch n := len(l.others); {
+	case n == 0:
+		return ""
+	case n == maxOthers:
+		return fmt.Sprintf("at least %d probes of nofixup beyond the first %d were not judged: %d messages", n, maxSessions, l.rest.messages)
+	default:
+		return fmt.Sprintf("%d probes of nofixup beyond the first %d were not judged: %d messages", n, maxSessions, l.rest.messages)
+	}
 }
 
 // open begins the session of a message; nil if there are too many.

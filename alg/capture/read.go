@@ -110,6 +110,7 @@ type Left struct {
 	Forgotten       uint64         // idle conversations without anything known that made room for others
 	Streams         uint64         // packets of RTP for whose stream there was no room
 	Announcements   uint64         // announced addresses that were forgotten
+	Relays          uint64         // messages about clients and channels of TURN servers for which there was no room
 	Octets          uint64         // of TCP streams, since too many waited
 	Gaps            uint64         // places in TCP streams at which octets are missing in the capture
 	Unframed        uint64         // messages in TCP streams that are too long, or whose length (Content-Length, TPKT) says nothing
@@ -125,7 +126,7 @@ type Left struct {
 // Complete says whether all that the files hold was looked at: what is missing then was not captured.
 func (c *Capture) Complete() bool {
 	l := &c.Left
-	return c.Damaged == 0 && l.Dropped+l.Flows+l.Streams+l.Announcements+l.Octets+l.Gaps+l.Unframed+l.Fragmented+l.Errors == 0 && !l.Unordered && len(l.Links) == 0 && len(l.UnreadableFiles) == 0
+	return c.Damaged == 0 && l.Dropped+l.Flows+l.Streams+l.Announcements+l.Relays+l.Octets+l.Gaps+l.Unframed+l.Fragmented+l.Errors == 0 && !l.Unordered && len(l.Links) == 0 && len(l.UnreadableFiles) == 0
 }
 
 // Frame returns the file that a frame is in, and its number there, from 1.
@@ -393,6 +394,7 @@ func (r *run) collect() {
 	d := &a.decoder
 	l := &c.Left
 	l.Flows, l.Forgotten, l.Streams, l.Announcements = a.full, a.evicted, a.table.Overflow, a.announced.lost
+	l.Relays = a.turn.full
 	l.Octets, l.Gaps, l.Unframed = a.tcp.given, a.tcp.gaps, a.tcp.unframed
 	l.Fragmented, l.Overlaps, l.Malformed, l.Links = d.fragments.lost, d.fragments.overlap, d.malformed, d.unknown
 	l.Errors = a.icmp.more

@@ -98,9 +98,6 @@ func TestCall(t *testing.T) {
 	if p := r.Flows[0].Path(); p.Proto != "sip" || p.Transport != "udp" || p.Port != 7777 || p.Family != 4 || p.SourcePort != 0 {
 		t.Errorf("%+v", p)
 	}
-	if f := r.Flows[1]; f.GoodSums == 0 || f.BadSums != 0 {
-		t.Errorf("%d right checksums, %d wrong ones", f.GoodSums, f.BadSums)
-	}
 }
 
 func next(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), a.Port()+1) }

@@ -91,10 +91,13 @@ func one(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	}
 	r.Started = time.Unix(0, c.First).UTC()
 	r.Probes = found.list()
-	r.Evidence.Complete = c.Complete() && calls.Left == 0 && signalling.Left == 0
+	r.Evidence.Complete = c.Complete() && calls.Left == 0 && signalling.Left == 0 && found.left() == ""
 	r.Network.Notes = append(r.Network.Notes, c.notes("")...)
 	if calls.Left > 0 {
 		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("calls beyond the first %d were not followed", len(calls.order)))
+	}
+	if left := found.left(); left != "" {
+		r.Network.Notes = append(r.Network.Notes, left)
 	}
 	if signalling.Left > 0 {
 		r.Network.Notes = append(r.Network.Notes, fmt.Sprintf("%d requests without an answer and signs of a gateway found no room", signalling.Left))
@@ -130,6 +133,7 @@ func (c *Capture) notes(point string) (notes []string) {
 	add(l.Forgotten, "idle conversations in which nothing was recognised were forgotten to make room")
 	add(l.Streams, "packets of RTP belong to streams for which there was no room")
 	add(l.Announcements, "announced addresses were forgotten to make room")
+	add(l.Relays, "messages are about clients and channels of TURN servers for which there was no room: what they relay is not followed")
 	add(l.Octets, "octets of TCP streams were given up: too many waited")
 	add(l.Gaps, "gaps in TCP streams: segments are missing in the capture")
 	add(l.Unframed, "messages in TCP streams are too long, their length (Content-Length, TPKT) is none, or they are in parts or compressed (WebSocket)")

@@ -175,7 +175,7 @@ func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 	a := r.analyser
 	base := r.base + in.n
 	a.merge(s.analyser)
-	a.announced.chained = true
+	a.announced.chained, a.announced.chains = true, map[*Announcement]int{}
 	var b [maxRecord]byte
 	src := &window{src: counted.src.(io.ReaderAt)}
 	for _, l := range s.later {
@@ -186,7 +186,13 @@ func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 		}
 		a.decoder.frame(&Frame{Number: in.n + int(l.number), At: l.at, Link: int(l.link), Data: data, Size: int(l.size)}, base+int(l.number))
 	}
-	a.announced.chained = false
+	for _, e := range a.entries {
+		if e.dirs[0].media != nil || e.dirs[1].media != nil {
+			a.lookUp(e)
+			a.placeOrigins(e)
+		}
+	}
+	a.announced.unchain()
 	if s.file.First > 0 {
 		file.time(s.file.First)
 		file.time(s.file.Last)
@@ -229,7 +235,6 @@ func (a *analyser) merge(b *analyser) {
 		}
 		media := e.kind != speaksSIP && e.kind != speaksRAS
 		e.last = max(e.last, next.last)
-		e.goodSums, e.badSums = e.goodSums+next.goodSums, e.badSums+next.badSums
 		for dir := range e.dirs {
 			d, n := &e.dirs[dir], &next.dirs[dir]
 			d.packets, d.octets = d.packets+n.packets, d.octets+n.octets

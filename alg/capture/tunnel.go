@@ -21,8 +21,6 @@ type peeler struct {
 	vxlan  layers.VXLAN
 	gtp    layers.GTPv1U
 	erspan layers.ERSPANII
-
-	panics uint64
 }
 
 // link takes off the link layer that has that LINKTYPE and gives the IP packet within.
@@ -60,7 +58,6 @@ func (p *peeler) ether(kind uint16, b []byte) (inner []byte, ok bool) {
 func (p *peeler) network(first gopacket.LayerType, b []byte) (inner []byte, ok bool) {
 	defer func() {
 		if recover() != nil {
-			p.panics++
 			inner, ok = nil, false
 		}
 	}()
@@ -95,7 +92,6 @@ func (d *decoder) tunnelled(port uint16, b []byte, size, depth int) bool {
 	if !ether && inner[0]>>4 != 4 && inner[0]>>4 != 6 {
 		return false
 	}
-	d.p.tunnel = true
 	if size -= len(b) - len(inner); ether {
 		d.ethernet(inner, size, depth+1)
 	} else {
@@ -130,11 +126,11 @@ func (p *peeler) gtpPacket(b []byte) (inner []byte) {
 // recovered is deferred around a decoder: what made it panic could not be decoded.
 func (p *peeler) recovered(inner *[]byte) {
 	if recover() != nil {
-		p.panics++
 		*inner = nil
 	}
 }
 
+// greHeader gives nil where there is no header, and a slice of length 0 where nothing is behind it.
 func (p *peeler) greHeader(b []byte) (kind uint16, sequence bool, inner []byte) {
 	defer p.recovered(&inner)
 	if p.gre.DecodeFromBytes(b, gopacket.NilDecodeFeedback) != nil {
@@ -154,6 +150,9 @@ func (p *peeler) erspanFrame(b []byte) (inner []byte) {
 // gre decodes what GRE carries (RFC 2784, RFC 2890, and PPTP's kind of RFC 2637).
 func (d *decoder) gre(b []byte, size, depth int) {
 	kind, sequence, inner := d.peel.greHeader(b)
+	if inner == nil {
+		d.malformed++
+	}
 	if len(inner) == 0 {
 		return
 	}

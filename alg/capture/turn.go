@@ -9,6 +9,7 @@ import (
 // it is between the relayed address, which descriptions announce, and the peer.
 type turnState struct {
 	clients map[[2]endpoint]*allocation // client, server
+	full    uint64                      // messages about clients and channels for which there was no room
 	inside  bool                        // of a datagram that was relayed: nothing is unpacked twice
 }
 
@@ -42,8 +43,12 @@ const (
 func (a *analyser) allocationOf(e *entry, dir int, open bool) *allocation {
 	key := [2]endpoint{e.endpoint(dir), e.endpoint(1 - dir)}
 	t := a.turn.clients[key]
-	if t != nil || !open || len(a.turn.clients) >= maxAllocations {
+	if t != nil || !open {
 		return t
+	}
+	if len(a.turn.clients) >= maxAllocations {
+		a.turn.full++
+		return nil
 	}
 	if a.turn.clients == nil {
 		a.turn.clients = map[[2]endpoint]*allocation{}
@@ -70,8 +75,13 @@ func (a *analyser) turnMessage(e *entry, dir int, p *packet) {
 			return
 		}
 		channel := binary.BigEndian.Uint16(number)
-		if t := a.allocationOf(e, dir, true); t != nil && (len(t.channels) < maxTurnChannels || t.channels[channel].IsValid()) {
+		t := a.allocationOf(e, dir, true)
+		switch {
+		case t == nil:
+		case len(t.channels) < maxTurnChannels || t.channels[channel].IsValid():
 			t.channels[channel] = peer
+		default:
+			a.turn.full++
 		}
 	case turnSend, turnData:
 		peer, ok := xorAddress(b, attrPeer)
@@ -109,8 +119,7 @@ func (a *analyser) relayed(e *entry, dir int, p *packet, data []byte, size int, 
 		return
 	}
 	inner := *p
-	inner.payload, inner.size, inner.tunnel = data, size, true
-	inner.transport, inner.whole = nil, -1 // its checksum was another one
+	inner.payload, inner.size, inner.transport = data, size, nil
 	client := dir
 	if !toServer {
 		client = 1 - dir

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -96,5 +97,43 @@ func TestTURNNone(t *testing.T) {
 	r := analyse(t, s.file("turn.pcap"))
 	if len(r.Streams) != 0 || len(r.Flows) != 1 || r.Flows[0].Proto != ProtoSTUN {
 		t.Errorf("%d streams, %d flows", len(r.Streams), len(r.Flows))
+	}
+}
+
+// Of clients and channels that are too many it is said that they are not followed, and how many messages were about them.
+func TestTURNFull(t *testing.T) {
+	server, relayed := netip.MustParseAddrPort("198.51.100.77:3478"), netip.MustParseAddrPort("198.51.100.77:50000")
+	bind := func(channel int) []byte {
+		return stunWith(turnBind, attr(attrChannel, []byte{0x40, byte(channel), 0, 0}), xored(attrPeer, bobMedia))
+	}
+	const note = " messages are about clients and channels of TURN servers for which there was no room: what they relay is not followed"
+	for _, tc := range []struct {
+		name              string
+		clients, channels int
+		full              uint64
+	}{
+		{"all", maxAllocations, 1, 0},
+		{"clients", maxAllocations + 3, 1, 3 * 3},
+		{"channels", 1, maxTurnChannels + 2, 2},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &scene{t: t}
+			for i := range tc.clients {
+				client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 4000)
+				s.send(int64(i), server, client, stunWith(turnAllocated, xored(attrRelayed, relayed)))
+				for channel := range tc.channels {
+					s.send(int64(i), client, server, bind(channel))
+				}
+				s.send(int64(i), client, server, bind(0)) // again, which takes no more room
+			}
+			r := analyse(t, s.file("turn.pcap"))
+			if r.Left.Relays != tc.full || r.Complete() != (tc.full == 0) {
+				t.Errorf("%d, want %d; complete %v", r.Left.Relays, tc.full, r.Complete())
+			}
+			notes := r.notes("")
+			if slices.Contains(notes, fmt.Sprint(tc.full)+note) != (tc.full > 0) || tc.full == 0 && len(notes) > 0 {
+				t.Errorf("%q", notes)
+			}
+		})
 	}
 }
