@@ -20,7 +20,7 @@ func (j *caseJudge) findProxies() {
 			continue // nearly every message: not worth comparing
 		}
 		x := j.exchange(p, flow)
-		if !proxied(x) {
+		if !x.proxied {
 			continue
 		}
 		if j.proxies[flow.ID] == nil {

@@ -105,6 +105,7 @@ type exchange struct {
 	sent    sip.Message // of SIP alone
 	got     sip.Message
 	proxies map[string]bool // sent-by of every Via that a proxy added to messages of this flow
+	proxied bool            // a proxy added one to this message
 }
 
 // exchange looks at an altered message. What it returns is valid until it looks at the next one.
@@ -123,6 +124,7 @@ func (j *Judge) exchange(p *Pair, flow *Flow) *exchange {
 			x.changes = []Change{{Kind: ChangeInserted, Field: "raw", Got: got.Raw}}
 		case !bytes.Equal(sent.Raw, got.Raw):
 			x.changes = c.compareMessages()
+			x.proxied = proxied(x.changes)
 		}
 	}
 	return x

@@ -26,7 +26,7 @@ var sipProxy = Rule{
 			// On the way back a proxy takes its own Via off again (RFC 3261 16.7).
 			return c.Kind == ChangeRemoved && c.Field == "via[0]" && x.proxies[sentBy(&x.sent)]
 		}
-		if !proxied(x) {
+		if !x.proxied {
 			return false
 		}
 		switch {
@@ -51,10 +51,11 @@ func sentBy(m *sip.Message) string {
 	return string(s.Bytes(m.Raw))
 }
 
-func proxied(x *exchange) bool {
+// proxied reports whether a message gained a Via and lost a hop on the way (RFC 3261 16.6).
+func proxied(changes []Change) bool {
 	var via, hops bool
-	for i := range x.changes {
-		c := &x.changes[i]
+	for i := range changes {
+		c := &changes[i]
 		if c.Kind == ChangeInserted && c.Field == "via[0]" {
 			via = true
 		}

@@ -2,6 +2,8 @@ package alg
 
 import (
 	"bytes"
+	"cmp"
+	"maps"
 	"slices"
 
 	"nofixup/sip"
@@ -62,69 +64,73 @@ func (j *caseJudge) untouched(rule *Rule, s *step) {
 }
 
 // partly reports the fields in which the messages of a step still hold the sender's own address although others of them do
-// not, and although all of these were rewritten when the same message came whole.
+// not, and although all of these were rewritten when the same message came whole. Each message is cut once, however many fields
+// it has: the far end has a say in that.
 func (j *caseJudge) partly(s, whole *step) {
-	var all []string
+	var all map[string]bool
 	for _, p := range whole.tries {
-		if fields := j.ownRewritten(p); len(fields) > 0 {
-			if all == nil {
-				all = fields
-			}
-			all = slices.DeleteFunc(all, func(f string) bool { return !slices.Contains(fields, f) })
+		if fields := j.ownRewritten(p); all == nil {
+			all = fields
+		} else if fields != nil {
+			maps.DeleteFunc(all, func(f string, _ bool) bool { return !fields[f] })
 		}
 	}
 	for _, p := range s.tries {
 		done := j.ownRewritten(p)
-		if len(done) == 0 {
+		if done == nil {
 			continue
 		}
 		flow := j.flows[p.Flow]
 		x := j.exchange(p, flow)
-		for _, field := range all {
-			if slices.Contains(done, field) {
-				continue
-			}
-			if c, ok := missed(x, field); ok {
-				j.report(&sipPartlyRewritten, x, flow, &c)
-			}
+		for _, c := range missed(x, func(f string) bool { return all[f] && !done[f] }) {
+			j.report(&sipPartlyRewritten, x, flow, &c)
 		}
 	}
 }
 
-// ownRewritten are the fields that held the sender's own address and arrived with another one.
-func (j *caseJudge) ownRewritten(p *Pair) (fields []string) {
+// ownRewritten are the fields that held the sender's own address and arrived with another one, nil if there are none.
+func (j *caseJudge) ownRewritten(p *Pair) (fields map[string]bool) {
 	flow := j.flows[p.Flow]
 	if !p.Delivered() {
 		return nil
 	}
-	own := flow.Inside[0]
+	own := []byte(flow.Inside[0].Addr().String())
 	for _, c := range Compare(flow.Proto(), p) {
-		if c.Kind == ChangeAltered && bytes.Contains(c.Sent, []byte(own.Addr().String())) && !bytes.Equal(c.Sent, c.Got) {
-			fields = appendNew(fields, c.Field)
+		if c.Kind != ChangeAltered || !bytes.Contains(c.Sent, own) || bytes.Equal(c.Sent, c.Got) {
+			continue
 		}
+		if fields == nil {
+			fields = make(map[string]bool)
+		}
+		fields[c.Field] = true
 	}
 	return fields
 }
 
-// missed is a field of a message that arrived as it was sent.
-func missed(x *exchange, field string) (Change, bool) {
-	sent, ok1 := leafAt(x.sent, field)
-	got, ok2 := leafAt(x.got, field)
-	a, b := x.sent.Raw[sent.off:sent.end], x.got.Raw[got.off:got.end]
-	if !ok1 || !ok2 || !bytes.Equal(a, b) {
-		return Change{}, false
+// missed are the wanted fields of a message that arrived as they were sent, in the order of the message.
+func missed(x *exchange, want func(field string) bool) (list []Change) {
+	sent, got := leavesByPath(&x.sent, want), leavesByPath(&x.got, want)
+	for field, s := range sent {
+		g, ok := got[field]
+		a, b := x.sent.Raw[s.off:s.end], x.got.Raw[g.off:g.end]
+		if ok && bytes.Equal(a, b) {
+			list = append(list, Change{Kind: ChangeMissed, Field: field, Sent: a, Got: b, SentOff: s.off, GotOff: g.off})
+		}
 	}
-	return Change{Kind: ChangeMissed, Field: field, Sent: a, Got: b, SentOff: sent.off, GotOff: got.off}, true
+	slices.SortFunc(list, func(a, b Change) int { return cmp.Compare(a.SentOff, b.SentOff) })
+	return list
 }
 
-// leafAt finds a field by its path.
-func leafAt(m sip.Message, field string) (leaf, bool) {
-	for _, l := range new(sheet).lines(&m, new(names)) {
+// leavesByPath are the wanted fields of a message, of those with one path the first.
+func leavesByPath(m *sip.Message, want func(field string) bool) map[string]leaf {
+	found := make(map[string]leaf)
+	for _, l := range new(sheet).lines(m, new(names)) {
 		for _, f := range l.leaves {
-			if f.path() == field {
-				return f, true
+			path := f.path()
+			if _, ok := found[path]; !ok && want(path) {
+				found[path] = f
 			}
 		}
 	}
-	return leaf{}, false
+	return found
 }

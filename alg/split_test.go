@@ -130,3 +130,46 @@ func TestOctetsInserted(t *testing.T) {
 		}
 	}
 }
+
+// TestSplitManyFields shows that each field that was left as it was is named once.
+func TestSplitManyFields(t *testing.T) {
+	s := manyFields(100)
+	r := s.judged()
+	checkReport(t, r, s.Case)
+	partly := withID(r, sipPartlyRewritten.ID)
+	fields := make(map[string]bool)
+	for _, f := range partly {
+		fields[f.Field] = true
+		if f.Count != 1 || string(f.Sent) != "10.0.0.9" {
+			t.Errorf("%+v", f)
+		}
+	}
+	for i := range 50 {
+		if field := fmt.Sprintf("via[%d].sent-by", 2*i+1); len(partly) != 50 || !fields[field] {
+			t.Errorf("%d findings, %s: %v", len(partly), field, fields[field])
+		}
+	}
+}
+
+// BenchmarkSplitManyFields judges a message of 20,000 fields, half of which stayed as they were when it came in parts.
+func BenchmarkSplitManyFields(b *testing.B) {
+	s := manyFields(20000)
+	for b.Loop() {
+		s.judged()
+	}
+}
+
+// manyFields is a message with n lines that name the sender, each rewritten when it comes whole, every other one in parts.
+func manyFields(n int) *scene {
+	const own, public = "10.0.0.9", "198.51.100.2"
+	message := func(even, odd string) []byte {
+		raw := []byte("OPTIONS sip:b@203.0.113.10 SIP/2.0\r\n")
+		for i := range n {
+			raw = fmt.Appendf(raw, "Via: SIP/2.0/TCP %s;branch=z9hG4bK%d\r\n", []string{even, odd}[i%2], i)
+		}
+		return append(raw, "Content-Length: 0\r\n\r\n"...)
+	}
+	sent := message(own, own)
+	return newSIPStreams().carry(mainFlow, true, StepOptions, ShapeLocal, sent, message(public, public)).
+		carry(mainFlow, true, StepOptionsOctets, ShapeLocal, sent, message(public, own))
+}

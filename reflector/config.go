@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"nofixup/reflector/wire"
@@ -26,11 +27,13 @@ type Config struct {
 	Hosts []netip.Addr
 
 	// Advertise are the addresses that clients are told in place of Hosts, as a 1:1 NAT in front needs it: the first of
-	// a family stands for the first host of that family, and so on. Hosts beyond them are told as they are.
+	// a family stands for the first host of that family, and so on. Those that are left when every host has one stand for the
+	// addresses of Unused in the same way. Hosts and unused addresses beyond them are told as they are.
 	Advertise []netip.Addr
 
 	// Unused are addresses that lead to this machine or its network and at which nobody listens. Clients are told, and try to
-	// connect: whoever completes such a connection is in between. They must be none of Hosts, which must then be given.
+	// connect: whoever completes such a connection is in between. They must be none of Hosts, which must then be given. One
+	// that is private and has none of Advertise in its place is told only to clients that came to an address like it.
 	Unused []netip.Addr
 
 	// HTTPS, SIP, SIPS and Neutral are the addresses of the services: "host:port", ":port" for every one of Hosts, port 0 for
@@ -222,8 +225,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, err
 	}
 	for _, v6 := range []bool{false, true} {
-		if n, m := countFamily(c.Advertise, v6), countFamily(c.Hosts, v6); n > m {
-			return c, fmt.Errorf("advertise: %d addresses of a family for %d hosts of it", n, m)
+		if n, m := countFamily(c.Advertise, v6), countFamily(c.Hosts, v6)+countFamily(c.Unused, v6); n > m {
+			return c, fmt.Errorf("advertise: %d addresses of a family for %d hosts and unused addresses of it", n, m)
 		}
 	}
 	return c, nil
@@ -247,10 +250,11 @@ func countFamily(addrs []netip.Addr, v6 bool) (n int) {
 	return n
 }
 
-// advertised returns what clients are told in place of the i-th host.
+// advertised returns what clients are told in place of the i-th host, those of Unused counted after all hosts.
 func (c *Config) advertised(i int) netip.Addr {
-	v6 := c.Hosts[i].Is6()
-	nth := countFamily(c.Hosts[:i], v6)
+	own := slices.Concat(c.Hosts, c.Unused)
+	v6 := own[i].Is6()
+	nth := countFamily(own[:i], v6)
 	for _, addr := range c.Advertise {
 		if addr.Is6() != v6 {
 			continue
@@ -260,7 +264,7 @@ func (c *Config) advertised(i int) netip.Addr {
 		}
 		nth--
 	}
-	return c.Hosts[i]
+	return own[i]
 }
 
 // systemNetwork is the network of the system.

@@ -166,7 +166,7 @@ func (s *Server) grant(r *http.Request, sess *session) wire.Grant {
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		arrived = addrPort(addr)
 	}
-	g.Unused = s.cfg.Unused
+	g.Unused = s.unusedFor(arrived)
 	for _, svc := range s.udp {
 		if told, ok := svc.told(arrived.Addr()); ok {
 			g.Targets = append(g.Targets, wire.Target{Service: svc.service, Transport: "udp", Addr: told})

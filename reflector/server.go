@@ -42,6 +42,8 @@ type Server struct {
 	media []*service  // of media, in the order of their ports
 	http  *http.Server
 
+	unused []netip.Addr // [Config.Unused] as clients know them
+
 	mediaPorts portRange     // of media
 	mediaTurns atomic.Uint32 // that messages took; see mediaTurn
 	announced  atomic.Uint32 // ports of h245 that clients were told
@@ -186,7 +188,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		}
 		s.takeAllStreams(socks, ends, streams)
 	}
-	return s.listensUnused()
+	return s.listenUnused()
 }
 
 // binder opens the sockets of a service.

@@ -161,7 +161,7 @@ func parse(args []string) (*options, *pflag.FlagSet, error) {
 	f.SortFlags = false
 	f.Usage = func() {}
 	f.StringArrayVar(&o.hosts, "host", nil, "listen on `ADDR` and tell clients so; repeatable (default: all addresses)")
-	f.StringArrayVar(&o.advertise, "advertise", nil, "tell clients `ADDR` instead, behind a 1:1 NAT; repeatable")
+	f.StringArrayVar(&o.advertise, "advertise", nil, "tell clients `ADDR` instead (1:1 NAT), per --host, then per --unused; repeatable")
 	f.StringArrayVar(&o.unused, "unused", nil, "tell clients `ADDR`, which leads here and where nobody listens; repeatable")
 	f.StringVar(&o.https, "https", ":443", "`ADDR` of the control protocol")
 	f.StringVar(&o.sip, "sip", ":5060", "`ADDR` of SIP over UDP and TCP, or off")

@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,8 +37,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the command line as a user does. The scripts have more commands, which last until the end of the script:
-// "reflector" starts a reflector on 127.0.0.1 and sets URL and PIN, in one of the states of its function; "listen" starts
-// something else there and sets URL; "exits N command…" wants exit code N.
+// "reflector" starts a reflector on ADDR, which is for --source as well, and sets URL and PIN, in one of the states of its
+// function; "listen" starts something else on 127.0.0.1 and sets URL; "exits N command…" wants exit code N.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -46,6 +47,7 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			captures, err := filepath.Abs(filepath.Join("..", "..", "testdata", "h323"))
 			env.Setenv("CAPTURES", captures)
+			env.Setenv("ADDR", ownLoopback().String())
 			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -56,6 +58,15 @@ func TestScript(t *testing.T) {
 	})
 }
 
+// ownLoopback is a loopback address that no other process takes, where the system has more than one of them: a probe sends from
+// port 5060, and what another one on this machine holds is untested.
+func ownLoopback() netip.Addr {
+	if pid := os.Getpid(); runtime.GOOS == "linux" {
+		return netip.AddrFrom4([4]byte{127, 64 | byte(pid>>16)&63, byte(pid >> 8), byte(pid)})
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
+
 // startReflector starts a reflector, by its argument: "expired" with a certificate that has expired, whose authority is in
 // ca.pem, "full" with its only session in use, "busy" with the only one that a source can have in use.
 func startReflector(ts *testscript.TestScript, neg bool, args []string) {
@@ -63,7 +74,7 @@ func startReflector(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: reflector [expired|full|busy]")
 	}
 	cfg := reflector.Config{
-		Hosts: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, HTTPS: ":0", SIP: ":0", SIPS: ":0", H225: ":0", H245: ":0", RAS: ":0", Media: ":0", Neutral: ":0",
+		Hosts: []netip.Addr{ownLoopback()}, HTTPS: ":0", SIP: ":0", SIPS: ":0", H225: ":0", H245: ":0", RAS: ":0", Media: ":0", Neutral: ":0",
 	}
 	state := strings.Join(args, "")
 	switch state {
@@ -97,7 +108,7 @@ func startReflector(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("PIN", server.Pin())
 }
 
-// expiredCertificate makes a certificate for 127.0.0.1 that was good until yesterday, and its authority in PEM form.
+// expiredCertificate makes a certificate for the reflector that was good until yesterday, and its authority in PEM form.
 func expiredCertificate(ts *testscript.TestScript) (tls.Certificate, []byte) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	ts.Check(err)
@@ -108,7 +119,7 @@ func expiredCertificate(ts *testscript.TestScript) (tls.Certificate, []byte) {
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "127.0.0.1"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "reflector"}, IPAddresses: []net.IP{ownLoopback().AsSlice()},
 		NotBefore: yesterday.Add(-24 * time.Hour), NotAfter: yesterday,
 	}
 	own, err := x509.CreateCertificate(rand.Reader, authority, authority, &key.PublicKey, key)
