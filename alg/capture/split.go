@@ -59,7 +59,7 @@ func (r *run) split(f *os.File, in *Reader) *second {
 	if !in.keepFirst() {
 		return nil
 	}
-	from := info.Size() / 16 * 7 // the first half has the signalling to follow, and takes longer for as much
+	from := info.Size() / 32 * 13 // the first half has the signalling to follow, and takes longer for as much
 	back := in.at(f, from, info.Size())
 	if !back.toRecord() {
 		return nil
