@@ -90,6 +90,18 @@ type comparison struct {
 	count  map[string]int
 }
 
+// counter returns an empty map. To clear one takes as long as it ever was large.
+func (c *comparison) counter() map[string]int {
+	if c.count == nil || len(c.count) > maxCount {
+		c.count = map[string]int{}
+	}
+	clear(c.count)
+	return c.count
+}
+
+// maxCount is how many fields a line may have for the map that counts them to be used again.
+const maxCount = 64
+
 // orphan is a whole line without a partner.
 type orphan struct {
 	line
@@ -221,10 +233,8 @@ func (c *comparison) moved() {
 
 // tokens compares two versions of one line.
 func (c *comparison) tokens(a, b *line) {
-	if c.count == nil {
-		c.count = map[string]int{}
-	}
-	c.room = b.cut(a.cut(c.room, c.count), c.count)
+	c.room = a.cut(c.room, c.counter())
+	c.room = b.cut(c.room, c.counter())
 	bytesOf := func(i, j int) ([]byte, []byte) {
 		return c.sent[a.tokens[i].off:a.tokens[i].end], c.got[b.tokens[j].off:b.tokens[j].end]
 	}

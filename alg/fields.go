@@ -27,13 +27,12 @@ func (l *line) name() string {
 	return l.path
 }
 
-// cut makes the tokens of a line behind others in room, and returns that. count is any map.
+// cut makes the tokens of a line behind others in room, and returns that. count is an empty map.
 func (l *line) cut(room []token, count map[string]int) []token {
 	if l.tokens != nil {
 		return room
 	}
 	from := len(room)
-	clear(count)
 	at := l.off
 	for _, f := range l.leaves {
 		if f.off > at {
