@@ -27,9 +27,10 @@ type Options struct {
 	// Stdin is what the file name "-" stands for; nil means os.Stdin.
 	Stdin io.Reader
 
-	traces   bool              // keep what streams are found by at another point
-	other    map[uint32]uint32 // of a point that was read before: see media.Table.Other
-	splitLen int64             // for tests: from what length on a file is read in two halves
+	traces    bool              // keep what streams are found by at another point
+	other     map[uint32]uint32 // of a point that was read before: see media.Table.Other
+	splitLen  int64             // for tests: from what length on a file is read in two halves
+	splitKeep int               // for tests: how many octets of what the second half leaves are kept
 }
 
 // Progress is how far reading has come.

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"io"
 	"math"
 	"os"
@@ -16,15 +17,15 @@ const (
 	splitChain = 16
 	// maxLater is how many frames the second half leaves to the first one.
 	maxLater = 1 << 17
-	// windowLen is how much is read at a time of what was left: messages are far apart among media.
-	windowLen = 4 << 10
+	// maxKept is how many octets of those frames are kept; the others are read again.
+	maxKept = 4 << 20
 	// checkLater is how many batches of frames go by between two looks at whether the work is still wanted.
 	checkLater = 1 << 7
 )
 
 // second is the second half of a file, which is read while the first one is. It does what needs no memory of what was
-// before: the account of media. Everything else, signalling above all, is rare; where it stands is written down, and it is
-// read again in its turn when the first half is done. So the halves together give what one reading would.
+// before: the account of media. Everything else, signalling above all, is rare; it is put aside, or where it stands is written down,
+// and it is analysed in its turn when the first half is done. So the halves together give what one reading would.
 //
 // Handing packets to a second core one by one costs more than it saves; a file that is cut costs nothing.
 type second struct {
@@ -32,6 +33,8 @@ type second struct {
 	file     File
 	analyser *analyser
 	later    []laterFrame
+	kept     []byte  // octets of them
+	keep     int     // how many at the most
 	ifaces   []iface // that were known where it began
 	cut      int64
 	read     atomic.Int64 // octets
@@ -48,6 +51,7 @@ type laterFrame struct {
 	link   int32
 	n      int32
 	size   int32
+	kept   int32 // where it stands in second.kept, or -1
 }
 
 // split begins to read the second half of a file, if it is worth it. in is at the beginning, and will end at the cut.
@@ -64,7 +68,7 @@ func (r *run) split(f *os.File, in *Reader) *second {
 	if !back.toRecord() {
 		return nil
 	}
-	s := &second{in: back, file: File{Name: in.Name}, analyser: newAnalyser(r.options.Limits), ifaces: back.ifaces, cut: back.b.pos(), cancel: make(chan struct{}), done: make(chan struct{})}
+	s := &second{in: back, file: File{Name: in.Name}, analyser: newAnalyser(r.options.Limits), ifaces: back.ifaces, cut: back.b.pos(), keep: cmp.Or(r.options.splitKeep, maxKept), cancel: make(chan struct{}), done: make(chan struct{})}
 	s.analyser.half, s.analyser.table.Eager = true, true
 	s.analyser.table.Traces, s.analyser.table.Other = r.options.traces, r.options.other
 	in.end = s.cut
@@ -130,7 +134,7 @@ func (s *second) run() {
 			f := &list[0]
 			left = false
 			if a.decoder.frame(f, f.Number); left {
-				s.later = append(s.later, laterFrame{f.Off + int64(f.head), f.At, int32(f.Number), int32(f.Link), int32(len(f.Data)), int32(f.Size)})
+				s.leave(f)
 			}
 			list = list[1:]
 		}
@@ -143,6 +147,16 @@ func (s *second) run() {
 			}
 		}
 	}
+}
+
+// leave writes down where a frame stands.
+func (s *second) leave(f *Frame) {
+	l := laterFrame{f.Off + int64(f.head), f.At, int32(f.Number), int32(f.Link), int32(len(f.Data)), int32(f.Size), -1}
+	if len(s.kept)+len(f.Data) <= s.keep {
+		l.kept = int32(len(s.kept))
+		s.kept = append(s.kept, f.Data...)
+	}
+	s.later = append(s.later, l)
 }
 
 // stop ends the reading of a second half that is not wanted any more; of none at all, too.
@@ -177,10 +191,12 @@ func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 	a.merge(s.analyser)
 	a.announced.chained, a.announced.chains = true, map[*Announcement]int{}
 	var b [maxRecord]byte
-	src := &window{src: counted.src.(io.ReaderAt)}
+	src := counted.src.(io.ReaderAt)
 	for _, l := range s.later {
 		data := b[:l.n]
-		if _, err := src.ReadAt(data, l.off); err != nil {
+		if l.kept >= 0 {
+			data = s.kept[l.kept:][:l.n]
+		} else if _, err := src.ReadAt(data, l.off); err != nil {
 			in.damage(l.off, "%v", err)
 			continue
 		}
@@ -253,28 +269,4 @@ func (a *analyser) merge(b *analyser) {
 		}
 		a.decoder.unknown[kind] += n
 	}
-}
-
-// window reads a file at ascending places through a buffer.
-type window struct {
-	src io.ReaderAt
-	off int64
-	buf []byte
-}
-
-func (w *window) ReadAt(b []byte, off int64) (int, error) {
-	if len(b) > windowLen {
-		return w.src.ReadAt(b, off)
-	}
-	if off < w.off || off+int64(len(b)) > w.off+int64(len(w.buf)) {
-		if w.buf == nil {
-			w.buf = make([]byte, 0, windowLen)
-		}
-		n, err := w.src.ReadAt(w.buf[:cap(w.buf)], off)
-		w.off, w.buf = off, w.buf[:n]
-		if n < len(b) {
-			return 0, err
-		}
-	}
-	return copy(b, w.buf[off-w.off:]), nil
 }

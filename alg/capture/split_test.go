@@ -98,7 +98,7 @@ func TestSplit(t *testing.T) {
 				return c, list
 			}
 			whole, want := read(Options{OneCore: true})
-			halves, got := read(Options{splitLen: 1})
+			halves, got := read(Options{splitLen: 1, splitKeep: 50 << 10})
 			if len(want) < 500 || len(whole.Streams) < 100 || len(got) != len(want) {
 				t.Fatalf("%d messages, want %d; %d streams", len(got), len(want), len(whole.Streams))
 			}
