@@ -327,7 +327,7 @@ func TestActionSetup(t *testing.T) {
 	}
 	var m h323.PDU
 	m.ParseCall([]byte(raw))
-	media := netip.AddrPortFrom(here.Addr(), mediaPort(b.mediaTurns.Load(), 0))
+	media := netip.AddrPortFrom(here.Addr(), mediaPort(b.turns.Load(), 0))
 	rtcp := netip.AddrPortFrom(here.Addr(), media.Port()+1)
 	want := []string{
 		"setup.destCallSignalAddress " + client.String(),

@@ -86,7 +86,7 @@ func mediaPort(turn uint32, i int) uint16 {
 
 // mediaTurn is the next message's turn, whatever session it is of: a gateway that holds a port open for one flow drops a message
 // that announces it on another, and that would be our fault, not the network's.
-func (s *Server) mediaTurn() uint32 { return s.mediaTurns.Add(1) }
+func (s *Server) mediaTurn() uint32 { return s.turns.Add(1) }
 
 // firstMediaTurn is where the turns begin: it depends on the time, so that a reflector that is started again does not announce
 // what it has just announced. Linux holds a port open for 180 s; the turns come round in 240.

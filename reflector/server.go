@@ -45,7 +45,7 @@ type Server struct {
 	unused []netip.Addr // [Config.Unused] as clients know them
 
 	mediaPorts portRange     // of media
-	mediaTurns atomic.Uint32 // that messages took; see mediaTurn
+	turns      atomic.Uint32 // that messages took at the ports of media; see mediaTurn
 	announced  atomic.Uint32 // ports of h245 that clients were told
 	tls        *tls.Config   // of the port of SIPS
 	handshakes *rateLimit    // there
@@ -68,7 +68,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, stop: make(chan struct{}), done: make(chan struct{})}
-	s.mediaTurns.Store(firstMediaTurn(time.Now()))
+	s.turns.Store(firstMediaTurn(time.Now()))
 	s.end = sync.OnceFunc(func() { close(s.stop) })
 	s.store = newStore(cfg.Limits, &s.counters, cfg.Log)
 	if s.identity, err = newIdentity(cfg.Certificate, slices.Concat(cfg.Hosts, cfg.Advertise, []netip.Addr{

@@ -34,7 +34,7 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 		message func(*Message)
 	}{{b.inside, cfg.Inside, b.inside.add}, {b.outside, cfg.Outside, outside}} {
 		c, err := Read(ctx, side.files, Options{
-			Limits: limits, Message: side.message, Progress: shown[i], Stdin: cfg.Stdin, traces: true, other: b.inside.capture.prints(),
+			Limits: limits, Message: side.message, Progress: shown[i], Stdin: cfg.Stdin, traces: true, other: b.inside.capture.highest(), // of the inside itself nothing is known yet
 		})
 		if err != nil {
 			return nil, err
@@ -92,8 +92,8 @@ func two(ctx context.Context, cfg *Config) (*alg.Report, error) {
 	return r, nil
 }
 
-// prints says up to which hash the streams of a capture can be known at another point, by SSRC.
-func (c *Capture) prints() map[uint32]uint32 {
+// highest says up to which hash the streams of a capture can be known at another point, by SSRC.
+func (c *Capture) highest() map[uint32]uint32 {
 	if c == nil {
 		return nil
 	}

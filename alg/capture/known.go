@@ -18,6 +18,16 @@ type probable struct {
 	n        int    // octets of UDP
 }
 
+// batch analyses some packets, in their order: those that [analyser.known] takes, and by other all that it does not.
+func (a *analyser) batch(list []Frame, other func(*Frame)) {
+	for len(list) > 0 {
+		if list = list[a.known(list):]; len(list) > 0 {
+			other(&list[0])
+			list = list[1:]
+		}
+	}
+}
+
 // known takes the packets at the front of the list that are what nearly all packets of calls are: RTP of a stream that has had a few
 // packets already, over Ethernet, IPv4 and UDP as [decoder.plain] has them. It returns how many these are. The long way through the
 // layers comes to the same for them. With many calls at once, what is kept of a stream is rarely near the processor, and waiting for

@@ -307,14 +307,12 @@ func (r *run) unreadable(err error) {
 func (r *run) frames(in *Reader, counted *counter, file *File) error {
 	a := r.analyser
 	var some [batchLen]Frame
+	other := func(f *Frame) { a.decoder.frame(f, r.base+f.Number) }
 	for n := in.batch(some[:]); n > 0; n = in.batch(some[:]) {
-		file.times(some[:n])
-		for list := some[:n]; len(list) > 0; {
-			if list = list[a.known(list):]; len(list) > 0 {
-				a.decoder.frame(&list[0], r.base+list[0].Number)
-				list = list[1:]
-			}
+		for i := range some[:n] {
+			file.time(some[i].At)
 		}
+		a.batch(some[:n], other)
 		if before := in.n - n; before>>16 != in.n>>16 {
 			if err := r.ctx.Err(); err != nil {
 				return err
@@ -337,17 +335,6 @@ func (f *File) time(at int64) {
 		f.First = at
 	}
 	f.Last = max(f.Last, at)
-}
-
-func (f *File) times(list []Frame) {
-	first, last := list[0].At, list[0].At
-	for i := range list {
-		first, last = min(first, list[i].At), max(last, list[i].At)
-	}
-	if f.First == 0 || first < f.First {
-		f.First = first
-	}
-	f.Last = max(f.Last, last)
 }
 
 // add puts a file that was read into the result.

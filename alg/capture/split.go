@@ -34,7 +34,7 @@ type second struct {
 	analyser *analyser
 	later    []laterFrame
 	kept     []byte  // octets of them
-	keep     int     // how many at the most
+	room     int     // for so many
 	ifaces   []iface // that were known where it began
 	cut      int64
 	read     atomic.Int64 // octets
@@ -68,7 +68,7 @@ func (r *run) split(f *os.File, in *Reader) *second {
 	if !back.toRecord() {
 		return nil
 	}
-	s := &second{in: back, file: File{Name: in.Name}, analyser: newAnalyser(r.options.Limits), ifaces: back.ifaces, cut: back.b.pos(), keep: cmp.Or(r.options.splitKeep, maxKept), cancel: make(chan struct{}), done: make(chan struct{})}
+	s := &second{in: back, file: File{Name: in.Name}, analyser: newAnalyser(r.options.Limits), ifaces: back.ifaces, cut: back.b.pos(), room: cmp.Or(r.options.splitKeep, maxKept), cancel: make(chan struct{}), done: make(chan struct{})}
 	s.analyser.half, s.analyser.table.Eager = true, true
 	s.analyser.table.Traces, s.analyser.table.Other = r.options.traces, r.options.other
 	in.end = s.cut
@@ -120,24 +120,22 @@ func (s *second) run() {
 		a.take(p)
 	}
 	var some [batchLen]Frame
+	other := func(f *Frame) {
+		left = false
+		if a.decoder.frame(f, f.Number); left {
+			s.leave(f)
+		}
+	}
 	rounds := 0
 	for len(s.later) < maxLater {
 		n := s.in.batch(some[:])
 		if n == 0 {
 			return
 		}
-		s.file.times(some[:n])
-		for list := some[:n]; len(list) > 0; {
-			if list = list[a.known(list):]; len(list) == 0 {
-				break
-			}
-			f := &list[0]
-			left = false
-			if a.decoder.frame(f, f.Number); left {
-				s.leave(f)
-			}
-			list = list[1:]
+		for i := range some[:n] {
+			s.file.time(some[i].At)
 		}
+		a.batch(some[:n], other)
 		if rounds++; rounds%checkLater == 0 {
 			s.read.Store(s.in.b.pos() - s.cut)
 			select {
@@ -149,10 +147,10 @@ func (s *second) run() {
 	}
 }
 
-// leave writes down where a frame stands.
+// leave puts a frame aside: where it stands, and its octets while there is room.
 func (s *second) leave(f *Frame) {
 	l := laterFrame{f.Off + int64(f.head), f.At, int32(f.Number), int32(f.Link), int32(len(f.Data)), int32(f.Size), -1}
-	if len(s.kept)+len(f.Data) <= s.keep {
+	if len(s.kept)+len(f.Data) <= s.room {
 		l.kept = int32(len(s.kept))
 		s.kept = append(s.kept, f.Data...)
 	}
