@@ -229,6 +229,9 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("advertise: %d addresses of a family for %d hosts and unused addresses of it", n, m)
 		}
 	}
+	if err := c.checkAddresses(); err != nil {
+		return c, err
+	}
 	return c, nil
 }
 

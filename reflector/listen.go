@@ -119,6 +119,9 @@ func readAlso(entry string) (network, address string, err error) {
 	return network, address, nil
 }
 
+// isFree reports whether a port stands for any free one.
+func isFree(port string) bool { return strings.Trim(port, "0") == "" }
+
 // maxPorts bounds the ports of a range: each is a socket for every host.
 const maxPorts = 256
 
@@ -154,25 +157,67 @@ type opener func(ctx context.Context, network, address string) (io.Closer, net.A
 // samePortTries is how often a port is looked for that is free on every host.
 const samePortTries = 16
 
-// bind opens a socket for every host that the address of the service stands for. With port 0 all get the same free port.
-// What was opened before an error is closed again.
-func (c *Config) bind(ctx context.Context, service, network, address string, open opener) ([]io.Closer, []endpoint, error) {
+// checkAddresses reads every address as listening will, so that a mistake in one is told before anything is open.
+func (c *Config) checkAddresses() error {
+	for _, svc := range [...]struct {
+		name, address string
+		ports         func(service, address string) ([]string, error)
+	}{
+		{wire.ServiceSIP, c.SIP, onePort},
+		{wire.ServiceSIPS, c.SIPS, onePort},
+		{wire.ServiceNeutral, c.Neutral, onePort},
+		{wire.ServiceRAS, c.RAS, onePort},
+		{wire.ServiceH225, c.H225, onePort},
+		{ServiceH245, c.H245, readPorts},
+		{ServiceMedia, c.Media, readPairs},
+		{ServiceHTTPS, c.HTTPS, onePort},
+	} {
+		if svc.address == Off {
+			continue
+		}
+		addresses, err := svc.ports(svc.name, svc.address)
+		if err != nil {
+			return err
+		}
+		for _, address := range addresses {
+			if _, _, _, err := c.read(svc.name, address); err != nil {
+				return err
+			}
+		}
+	}
+	for _, entry := range c.Also {
+		_, address, err := readAlso(entry)
+		if err != nil {
+			return err
+		}
+		if _, _, _, err := c.read(ServiceAlso, address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onePort is the address of a service that has one port.
+func onePort(_, address string) ([]string, error) { return []string{address}, nil }
+
+// read reads the address of a service: the hosts that it stands for, what clients are told of each, and the port.
+func (c *Config) read(service, address string) (hosts, tells []netip.Addr, port uint16, err error) {
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s address %q: want HOST:PORT, :PORT or off", service, address)
+		return nil, nil, 0, fmt.Errorf("%s address %q: want HOST:PORT, :PORT or off", service, address)
 	}
-	port, err := strconv.ParseUint(portText, 10, 16)
+	number, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s address %q: the port is not in 0 to 65535", service, address)
+		return nil, nil, 0, fmt.Errorf("%s address %q: the port is not in 0 to 65535", service, address)
 	}
-	hosts, tells := c.Hosts, make([]netip.Addr, len(c.Hosts))
+	hosts, tells = c.Hosts, make([]netip.Addr, len(c.Hosts))
 	for i := range hosts {
 		tells[i] = c.advertised(i)
 	}
 	if host != "" {
 		addr, err := netip.ParseAddr(host)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s address %q: the host is not an IP address", service, address)
+			return nil, nil, 0, fmt.Errorf("%s address %q: the host is not an IP address", service, address)
 		}
 		hosts, tells = []netip.Addr{addr}, []netip.Addr{addr}
 		for i, h := range c.Hosts {
@@ -181,8 +226,18 @@ func (c *Config) bind(ctx context.Context, service, network, address string, ope
 			}
 		}
 	}
+	return hosts, tells, uint16(number), nil
+}
+
+// bind opens a socket for every host that the address of the service stands for. With port 0 all get the same free port.
+// What was opened before an error is closed again.
+func (c *Config) bind(ctx context.Context, service, network, address string, open opener) ([]io.Closer, []endpoint, error) {
+	hosts, tells, port, err := c.read(service, address)
+	if err != nil {
+		return nil, nil, err
+	}
 	for try := 1; ; try++ {
-		socks, ends, err := bindHosts(ctx, service, network, hosts, uint16(port), open)
+		socks, ends, err := bindHosts(ctx, service, network, hosts, port, open)
 		if err != nil && port == 0 && try < samePortTries && addressInUse(err) {
 			continue
 		}

@@ -43,23 +43,33 @@ func (r portRange) far(port uint16) uint16 {
 // freePairs is how many pairs of free ports there are where none are named.
 const freePairs = 8
 
+// readPairs reads what [readPorts] does, and wants pairs of ports; the one port 0 stands for pairs that are free.
+func readPairs(service, address string) ([]string, error) {
+	addresses, err := readPorts(service, address)
+	if err != nil {
+		return nil, err
+	}
+	_, first, err := net.SplitHostPort(addresses[0])
+	switch port, perr := strconv.ParseUint(first, 10, 16); {
+	case err != nil || perr != nil:
+		return nil, fmt.Errorf("%s address %q: want FIRST-LAST, HOST:FIRST-LAST, :0 or off", service, address)
+	case port != 0 && (port%2 != 0 || len(addresses)%2 != 0):
+		return nil, fmt.Errorf("%s address %q: media goes by pairs of ports, the even one first (RFC 3550 11)", service, address)
+	}
+	return addresses, nil
+}
+
 // listenMedia opens the sockets of media.
 func (s *Server) listenMedia(ctx context.Context, bind binder) error {
 	if s.cfg.Media == Off {
 		return nil
 	}
-	addresses, err := readPorts(ServiceMedia, s.cfg.Media)
+	addresses, err := readPairs(ServiceMedia, s.cfg.Media)
 	if err != nil {
 		return err
 	}
-	host, first, err := net.SplitHostPort(addresses[0])
-	switch port, perr := strconv.ParseUint(first, 10, 16); {
-	case err != nil || perr != nil:
-		return fmt.Errorf("media address %q: want FIRST-LAST, HOST:FIRST-LAST, :0 or off", s.cfg.Media)
-	case port == 0:
+	if host, port, _ := net.SplitHostPort(addresses[0]); isFree(port) { // readPairs has split it as well
 		return s.listenFreeMedia(ctx, host)
-	case port%2 != 0 || len(addresses)%2 != 0:
-		return fmt.Errorf("media address %q: media goes by pairs of ports, the even one first (RFC 3550 11)", s.cfg.Media)
 	}
 	for _, address := range addresses {
 		socks, ends, err := bind(ServiceMedia, "udp", address)

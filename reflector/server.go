@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -271,7 +270,7 @@ func (s *Server) bindBoth(ctx context.Context, service, address string) (b bound
 			return bound{}, err
 		}
 		host, port, _ := net.SplitHostPort(address) // bind has read it as well
-		free := strings.Trim(port, "0") == ""
+		free := isFree(port)
 		same := address
 		if free && try < samePortTries {
 			same = net.JoinHostPort(host, strconv.Itoa(int(b.udp[0].local.Port())))

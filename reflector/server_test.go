@@ -329,7 +329,7 @@ func TestListenErrors(t *testing.T) {
 	s := reflectortest.Start(t)
 	local := []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	free := func(cfg reflector.Config) reflector.Config {
-		for _, address := range []*string{&cfg.HTTPS, &cfg.SIP, &cfg.Neutral, &cfg.H225, &cfg.H245, &cfg.RAS, &cfg.Media} {
+		for _, address := range []*string{&cfg.HTTPS, &cfg.SIP, &cfg.SIPS, &cfg.Neutral, &cfg.H225, &cfg.H245, &cfg.RAS, &cfg.Media} {
 			*address = cmp.Or(*address, ":0")
 		}
 		return cfg
@@ -434,10 +434,25 @@ func TestListenErrors(t *testing.T) {
 		{reflector.Config{Limits: reflector.Limits{MessageOctets: 70000}}, "message limit"},
 		{reflector.Config{Certificate: new(tls.Certificate)}, "the chain is empty"},
 	} {
-		if _, err := reflector.Start(t.Context(), free(tt.cfg)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		cfg := free(tt.cfg)
+		cfg.Network = unopened{t}
+		if _, err := reflector.Start(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("got %v, want ... %s ...", err, tt.want)
 		}
 	}
+}
+
+// unopened is a network on which nothing may be opened.
+type unopened struct{ t *testing.T }
+
+func (n unopened) Listen(_ context.Context, network, address string) (net.Listener, error) {
+	n.t.Errorf("listens on %s %s", network, address)
+	return nil, net.ErrClosed
+}
+
+func (n unopened) ListenPacket(_ context.Context, network, address string) (net.PacketConn, error) {
+	n.t.Errorf("listens on %s %s", network, address)
+	return nil, net.ErrClosed
 }
 
 // TestShutdown ends a server while a poll waits. That no goroutine is left is checked when all tests have ended.
