@@ -329,7 +329,7 @@ func (c *comparison) leaf(a, b *token) {
 		if h := sip.HeaderByName(string(x)); bytes.EqualFold(x, y) || h != sip.HeaderOther && h == sip.HeaderByName(string(y)) {
 			kind = ChangeReformatted
 		}
-	case ofHeader(a.path) && squeeze(x) == squeeze(y):
+	case ofHeader(a.path) && respelt(x, y):
 		kind = ChangeReformatted
 	}
 	c.add(kind, a.path, a.off, a.end, b.off, b.end)

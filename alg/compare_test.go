@@ -228,7 +228,7 @@ func TestCompareOtherProtocol(t *testing.T) {
 	}
 }
 
-func TestSqueeze(t *testing.T) {
+func TestRespelt(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                   "",
 		" a \t b ":           "a b",
@@ -241,7 +241,12 @@ func TestSqueeze(t *testing.T) {
 		"1;q = 0.7":          "1;q=0.7",
 		"a\xffb  \xfe":       "a\xffb \xfe",
 	} {
-		if got := squeeze([]byte(in)); got != want {
+		var got []byte
+		text := squeezed{text: []byte(in)}
+		for c, ok := text.next(); ok; c, ok = text.next() {
+			got = append(got, c)
+		}
+		if string(got) != want || !respelt([]byte(in), []byte(want)) || respelt([]byte(in), []byte(want+"x")) || respelt([]byte(want+"x"), []byte(in)) {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}

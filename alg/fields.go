@@ -120,7 +120,11 @@ func (l leaf) lineKey() string {
 	if l.sdp {
 		n.buf = anySection(l.of.sdp[l.nth]).AppendLineKey(n.buf[:0], l.of.body)
 	} else {
-		n.buf = l.of.head[l.nth].AppendLineKey(n.buf[:0], l.of.raw)
+		span := l.of.head[l.nth]
+		if span.Header != sip.HeaderOther {
+			return span.Header.String() // which is all that there is to it
+		}
+		n.buf = span.AppendLineKey(n.buf[:0], l.of.raw)
 	}
 	return n.text()
 }

@@ -2,7 +2,6 @@ package alg
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 
 	"nofixup/sip"
@@ -19,26 +18,58 @@ func ofHeader(path string) bool {
 	return true
 }
 
-// squeeze takes out the white space that has no meaning in a header: folds and runs become one space, and beside a
-// separator there is none. Quoted strings stay as they are.
-func squeeze(b []byte) string {
-	out := make([]byte, 0, len(b))
-	quoted, space := false, false
-	for i, c := range b {
-		if !quoted && (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+// squeezed reads a text of a header without the white space that has no meaning in it: folds and runs become one space, and beside
+// a separator there is none. Quoted strings stay as they are.
+type squeezed struct {
+	text   []byte
+	at     int
+	last   byte // that was read
+	held   byte // comes next, behind a space
+	began  bool // there is a last one
+	holds  bool // there is one held
+	quoted bool
+}
+
+// next returns the next octet, or false at the end.
+func (s *squeezed) next() (c byte, ok bool) {
+	if s.holds {
+		s.holds, s.last = false, s.held
+		return s.last, true
+	}
+	for space := false; s.at < len(s.text); {
+		c := s.text[s.at]
+		if !s.quoted && (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+			s.at++
 			space = true
 			continue
 		}
-		if space && len(out) > 0 && !separator(out[len(out)-1]) && !separator(c) {
-			out = append(out, ' ')
+		if c == '"' && (!s.quoted || !escaped(s.text[:s.at])) {
+			s.quoted = !s.quoted
 		}
-		space = false
-		if c == '"' && (!quoted || !escaped(b[:i])) {
-			quoted = !quoted
+		s.at++
+		if space && s.began && !separator(s.last) && !separator(c) {
+			s.holds, s.held = true, c
+			return ' ', true
 		}
-		out = append(out, c)
+		s.began, s.last = true, c
+		return c, true
 	}
-	return string(out)
+	return 0, false
+}
+
+// respelt reports whether two texts of a header are the same but for white space that has no meaning in them.
+func respelt(a, b []byte) bool {
+	x, y := squeezed{text: a}, squeezed{text: b}
+	for {
+		c, ok := x.next()
+		d, more := y.next()
+		if c != d || ok != more {
+			return false
+		}
+		if !ok {
+			return true
+		}
+	}
 }
 
 // escaped reports whether what comes after b within a quoted string is escaped by a backslash.
@@ -67,9 +98,7 @@ func (c *comparison) rewrapped() {
 		}
 		equal, known := same[name]
 		if !known {
-			a, few := values(&c.messages[0], h)
-			b, fewer := values(&c.messages[1], h)
-			equal = few && fewer && slices.Equal(a, b)
+			equal = sameValues(&c.messages[0], &c.messages[1], h)
 			if same == nil {
 				same = map[string]bool{}
 			}
@@ -81,16 +110,17 @@ func (c *comparison) rewrapped() {
 	}
 }
 
-// values returns the values of a header, squeezed; ok is false if there are too many.
-func values(m *sip.Message, h sip.Header) (out []string, ok bool) {
-	for i := 0; ; i++ {
-		v := m.Value(h, i)
-		switch {
-		case v == nil:
-			return out, true
-		case i == maxValues:
-			return nil, false
+// sameValues reports whether two messages have the same values of a header, in order and however they are spelt; false if there
+// are too many to look.
+func sameValues(a, b *sip.Message, h sip.Header) bool {
+	for i := range maxValues {
+		x, y := a.Value(h, i), b.Value(h, i)
+		if x == nil || y == nil {
+			return x == nil && y == nil
 		}
-		out = append(out, squeeze(v))
+		if !respelt(x, y) {
+			return false
+		}
 	}
+	return a.Value(h, maxValues) == nil && b.Value(h, maxValues) == nil
 }
