@@ -57,7 +57,11 @@ func (p *pcapFlags) run(ctx context.Context, args []string, out output) int {
 	}
 	if l := cfg.Limits; l.Flows <= capture.DefaultFlows && l.Messages <= capture.DefaultMessages && l.Evidence <= capture.DefaultEvidence &&
 		cfg.MaxCalls <= capture.DefaultCalls {
-		quietCollector()
+		quiet := int64(quietMemory)
+		if len(cfg.Files) == 0 {
+			quiet = quietMemoryPair
+		}
+		quietCollector(quiet)
 	}
 	bar := p.progress(out)
 	if slices.Contains(slices.Concat(cfg.Files, cfg.Inside, cfg.Outside), "-") {
