@@ -168,22 +168,19 @@ func (s *Stream) Add(at int64, dscp uint8, b []byte, size int) bool {
 // take takes a packet whose header has head octets and whose payload has n.
 func (s *Stream) take(at int64, dscp uint8, h Header, b []byte, head, n int) {
 	before := s.seq.newest
-	if place := s.add(at, dscp, h, n); s.most != 0 && place != duplicate && place != stray {
-		s.print(at, b, h, head, n, before)
+	if place := s.add(at, dscp, h, n); s.most == 0 || place == duplicate || place == stray {
+		return
 	}
-}
-
-// print keeps a packet in the trace if its hash is low enough. Of most packets no more is looked at than what is at hand. before
-// is the newest number before it.
-func (s *Stream) print(at int64, b []byte, h Header, head, n int, before uint64) {
 	if s.seq.newest != before+1 {
 		s.trace.follow(before, h.Sequence, &s.seq)
 	}
-	if hash, ok := fingerprint(b, h, head, n); ok && uint32(hash>>32) <= s.most {
+	// Of most packets no more is looked at than what is at hand.
+	if hash, ok := fingerprint(front(b, head, n), h); ok && uint32(hash>>32) <= s.most {
 		s.keep(hash, at, h.Sequence)
 	}
 }
 
+// keep keeps a packet in the trace, whose hash is low enough.
 func (s *Stream) keep(hash uint64, at int64, number uint16) {
 	s.trace.keep(Print{Hash: hash, At: at, Sequence: s.trace.number(number, &s.seq)})
 	s.most = s.trace.most()

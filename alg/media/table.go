@@ -177,8 +177,8 @@ func (f *Flow) begin(at int64, dscp uint8, h Header, head, n int, b []byte, size
 			return RTP, nil
 		}
 		s.start(at, dscp, h, n)
-		if s.most > 0 {
-			s.print(at, b, h, head, n, s.seq.newest-1)
+		if hash, ok := fingerprint(front(b, head, n), h); ok && s.most > 0 && uint32(hash>>32) <= s.most {
+			s.keep(hash, at, h.Sequence)
 		}
 		return RTP, s
 	}
@@ -189,7 +189,7 @@ func (f *Flow) begin(at int64, dscp uint8, h Header, head, n int, b []byte, size
 	if step := h.Sequence - p.Sequence; !f.waiting || p.SSRC != h.SSRC || step == 0 || step > 20 || int32(h.Timestamp-p.Timestamp) < 0 {
 		f.waiting, f.pending, f.pendingAt, f.pendingLen, f.pendingDSCP = true, h, at, n, dscp
 		if f.table.Traces {
-			f.pendingHash, f.hashed = fingerprint(b, h, head, n)
+			f.pendingHash, f.hashed = fingerprint(front(b, head, n), h)
 		}
 		return RTP, nil
 	}

@@ -198,21 +198,31 @@ func (t *trace) choose() {
 	}
 }
 
-// fingerprint is a hash of the first 16 octets of a payload, fewer where it is shorter: what is farther behind costs another look
-// into memory. Silence looks the same in every packet and every stream; its hash takes in SSRC and sequence number, so that it
-// is only known where both are as they were. ok is false where too little of the payload is there.
-func fingerprint(b []byte, h Header, head, n int) (hash uint64, ok bool) {
-	n = min(n, 16)
-	if n < 8 || len(b) < head+n {
+// printed is how many octets of a payload the fingerprint is of: what is farther behind costs another look into memory.
+const printed = 16
+
+// front is what of a packet's payload the fingerprint is of, the first 16 octets of n behind the header, or all where it is shorter;
+// nil where they were not captured.
+func front(b []byte, head, n int) []byte {
+	if n = min(n, printed); len(b) < head+n {
+		return nil
+	}
+	return b[head:][:n]
+}
+
+// fingerprint is a hash of the front of a payload. Silence looks the same in every packet and every stream; its hash takes in SSRC and
+// sequence number, so that it is only known where both are as they were. ok is false where too little of the payload is there.
+func fingerprint(p []byte, h Header) (hash uint64, ok bool) {
+	n := len(p)
+	if n < 8 {
 		return 0, false
 	}
-	x, y := binary.LittleEndian.Uint64(b[head:]), binary.LittleEndian.Uint64(b[head+n-8:])
+	x, y := binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint64(p[n-8:])
 	if x == y && x == bits.RotateLeft64(x, 8) {
 		x ^= uint64(h.SSRC)<<16 | uint64(h.Sequence)
 	}
 	hi, lo := bits.Mul64(x^0x9e3779b97f4a7c15, y^0xd6e8feb86659fd93)
-	hash = (hi ^ lo) * 0x9e3779b97f4a7c15
-	return hash ^ hash>>32, true
+	return (hi ^ lo) * 0x9e3779b97f4a7c15, true
 }
 
 // join appends what another trace of the same stream saw later. newest is the newest number of the stream here, last there.
