@@ -197,6 +197,9 @@ func (a *analyser) find(p *packet) (e *entry, dir int) {
 	return e, dir
 }
 
+// hasMedia says whether there is an account of media of either direction.
+func (e *entry) hasMedia() bool { return e.dirs[0].media != nil || e.dirs[1].media != nil }
+
 func (e *entry) count(dir int, p *packet) {
 	d := &e.dirs[dir]
 	d.packets++

@@ -12,7 +12,7 @@ import (
 // datagram finds out what a UDP datagram is. The packets of a call are nearly all RTP: those come first.
 func (a *analyser) datagram(e *entry, dir int, p *packet) {
 	b := p.payload
-	if len(b) >= 8 && b[0]>>6 == 2 && e.kind != speaksSIP && e.kind != speaksRAS {
+	if len(b) >= 8 && b[0]>>6 == 2 && e.kind != speaksSIP && e.kind != speaksRAS && !p.partial {
 		d := &e.dirs[dir]
 		if n := d.packets; n&63 == 0 || n&(n-1) == 0 {
 			a.lookUp(e)
@@ -181,7 +181,7 @@ func (a *analyser) otherDatagram(e *entry, dir int, p *packet) {
 		return
 	}
 	// Of the flows that speak something else altogether there may be very many.
-	if n := e.dirs[dir].packets; n <= 4 || n&15 == 0 || e.dirs[0].media != nil || e.dirs[1].media != nil {
+	if n := e.dirs[dir].packets; n <= 4 || n&15 == 0 || e.hasMedia() {
 		a.lookUp(e)
 	}
 	if to := e.to[dir]; to != nil && to.Kind == KindImage {
@@ -226,7 +226,7 @@ func (a *analyser) faxDatagram(e *entry, dir int, p *packet, to *Announcement) {
 
 // settleMedia makes flows of the conversations that turned out to be media.
 func (a *analyser) settleMedia(e *entry) {
-	if e.dirs[0].media == nil && e.dirs[1].media == nil {
+	if !e.hasMedia() {
 		return
 	}
 	a.lookUp(e)

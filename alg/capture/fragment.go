@@ -41,15 +41,14 @@ type partial struct {
 }
 
 type piece struct {
-	off  int
-	data []byte
+	off, size int
+	data      []byte // as captured
 }
 
 // fragment takes a fragment: b as captured, size octets on the wire, off octets into the packet.
 func (d *decoder) fragment(key fragmentKey, b []byte, size, off int, more bool, depth int) {
 	if d.later != nil {
 		d.later()
-		return
 	}
 	f := &d.fragments
 	f.expire(d)
@@ -76,17 +75,13 @@ func (d *decoder) fragment(key fragmentKey, b []byte, size, off int, more bool, 
 		q.first = d.p
 		q.first.frames = frames
 	}
-	if len(b) < size || size <= 0 || off+size > 1<<16 || len(q.pieces) >= maxPieces {
-		// Not all of it was captured, or it can belong to no packet: what is missing will never come.
-		if off == 0 && len(q.pieces) < maxPieces && len(b) > 0 && size > 0 {
-			f.insert(q, off, b)
-		}
-		return
+	if size <= 0 || off+size > 1<<16 || len(q.pieces) >= maxPieces {
+		return // it can belong to no packet
 	}
 	if !more {
 		q.total = off + size
 	}
-	f.insert(q, off, b)
+	f.insert(q, piece{off, size, b})
 	for f.kept > maxFragmentKept && len(f.queue) > 1 {
 		f.drop(d)
 	}
@@ -95,7 +90,9 @@ func (d *decoder) fragment(key fragmentKey, b []byte, size, off int, more bool, 
 	}
 	whole := make([]byte, 0, q.total)
 	for _, p := range q.pieces {
-		whole = append(whole, p.data...)
+		if whole = append(whole, p.data...); len(p.data) < p.size {
+			break // what is behind was not captured
+		}
 	}
 	f.forget(q)
 	at, frame := d.p.at, d.p.frame
@@ -106,26 +103,29 @@ func (d *decoder) fragment(key fragmentKey, b []byte, size, off int, more bool, 
 
 // insert copies a piece to its place. Of what is there twice the first copy stays: systems differ (RFC 5722 forbids it), and
 // a duplicate of the capture is the usual reason.
-func (f *fragments) insert(q *partial, off int, b []byte) {
-	i, found := slices.BinarySearchFunc(q.pieces, off, func(p piece, off int) int { return p.off - off })
+func (f *fragments) insert(q *partial, p piece) {
+	i, found := slices.BinarySearchFunc(q.pieces, p.off, func(p piece, off int) int { return p.off - off })
 	if found {
 		return
 	}
-	if i > 0 && q.pieces[i-1].off+len(q.pieces[i-1].data) > off || i < len(q.pieces) && off+len(b) > q.pieces[i].off {
+	if i > 0 && q.pieces[i-1].end() > p.off || i < len(q.pieces) && p.end() > q.pieces[i].off {
 		f.overlap++
 		return
 	}
-	q.pieces = slices.Insert(q.pieces, i, piece{off, slices.Clone(b)})
-	f.kept += len(b)
+	p.data = slices.Clone(p.data)
+	q.pieces = slices.Insert(q.pieces, i, p)
+	f.kept += len(p.data)
 }
+
+func (p *piece) end() int { return p.off + p.size }
 
 func (q *partial) complete() bool {
 	end := 0
-	for _, p := range q.pieces {
-		if p.off != end {
+	for i := range q.pieces {
+		if q.pieces[i].off != end {
 			return false
 		}
-		end += len(p.data)
+		end = q.pieces[i].end()
 	}
 	return end == q.total
 }
@@ -159,7 +159,7 @@ func (f *fragments) giveUp(d *decoder, q *partial) {
 	if len(q.pieces) > 0 && q.pieces[0].off == 0 && q.key.proto == protoUDP && len(q.pieces[0].data) >= 8 {
 		was := d.p
 		d.p = q.first
-		d.p.at, d.p.frames = q.at, q.frames
+		d.p.at, d.p.frames, d.p.partial = q.at, q.frames, true
 		head := q.pieces[0].data
 		size := int(head[4])<<8 | int(head[5]) // the datagram's own length
 		d.transport(protoUDP, head, max(size, len(head)), maxDepth)

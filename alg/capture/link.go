@@ -47,7 +47,7 @@ type decoder struct {
 	fragments fragments
 	peel      peeler
 
-	later func() // set by whoever leaves fragments to somebody else
+	later func() // in the second half of a file: called for what is left to the first, which every fragment is until its packet is whole
 
 	// What could not be decoded.
 	unknown   map[int]uint64 // frames, by link-layer header type
@@ -57,7 +57,7 @@ type decoder struct {
 // frame decodes one frame. number is its number over all files.
 func (d *decoder) frame(f *Frame, number int) {
 	// Everything else in it is set on the way to whoever takes it.
-	d.p.at, d.p.frame, d.p.frames = f.At, number, nil
+	d.p.at, d.p.frame, d.p.frames, d.p.partial = f.At, number, nil, false
 	b, size := f.Data, f.Size
 	switch f.Link {
 	case linkEthernet:

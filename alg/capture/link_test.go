@@ -227,6 +227,28 @@ func TestFragmentLost(t *testing.T) {
 	}
 }
 
+// What the capture cut off (snap length) is missing in fragments as it is elsewhere: the packet came all the same, in time.
+func TestFragmentsCut(t *testing.T) {
+	message := sipMessage("INVITE sip:a@b SIP/2.0", "x", bobMedia, string(bytes.Repeat([]byte("a=x\r\n"), 600)))
+	var shots []shot
+	add := func(at int64, packet []byte) {
+		for _, f := range fragmented(t, packet, 96) {
+			shots = append(shots, shot{at: start + at, data: f[:min(len(f), 100)], size: len(f)})
+		}
+	}
+	add(0, packetUDP(t, alice, bob, 7, message[:1500]))
+	for i := range 50 {
+		add(int64(i)*20_000_000, packetUDP(t, aliceMedia, bobMedia, uint16(100+i), rtpPacket(t, 7, 0, i)))
+	}
+	r := of(t, 1, shots...)
+	if len(r.messages) != 1 || r.messages[0].Missing != 1500-len(r.messages[0].Raw) || r.messages[0].Fragments != 16 || len(r.messages[0].Raw) != 58 {
+		t.Errorf("%v, %+v", starts(r.messages), r.messages)
+	}
+	if len(r.Streams) != 1 || r.Streams[0].Packets != 50 || r.Streams[0].Lost != 0 || r.Streams[0].Strays != 0 || r.Left.Fragmented != 0 {
+		t.Errorf("%+v, %+v", r.Streams, r.Left)
+	}
+}
+
 // More packets are begun than anybody sends: memory stays bounded, and one that is complete is still found.
 func TestFragmentFlood(t *testing.T) {
 	var shots []shot

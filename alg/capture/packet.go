@@ -42,9 +42,10 @@ const (
 
 // packet is what was decoded of one packet: the innermost one, where tunnels were around it.
 type packet struct {
-	at     int64
-	frame  int   // number over all files
-	frames []int // of a packet that was reassembled; nil if it is frame alone
+	at      int64
+	frame   int   // number over all files
+	frames  []int // of a packet that was reassembled; nil if it is frame alone
+	partial bool  // fragments are missing: nobody but the capture got any of it
 
 	src, dst     addr
 	sport, dport uint16

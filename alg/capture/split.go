@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -25,7 +26,7 @@ const (
 
 // second is the second half of a file, which is read while the first one is. It does what needs no memory of what was
 // before: the account of media. Everything else, signalling above all, is rare; it is put aside, or where it stands is written down,
-// and it is analysed in its turn when the first half is done. So the halves together give what one reading would.
+// and it is analysed in its turn once the first half is done. So the halves together give what one reading would.
 //
 // Handing packets to a second core one by one costs more than it saves; a file that is cut costs nothing.
 type second struct {
@@ -39,8 +40,13 @@ type second struct {
 	cut      int64
 	read     atomic.Int64 // octets
 
+	ready  chan struct{} // something was handed over
 	cancel chan struct{}
 	done   chan struct{}
+
+	mu         sync.Mutex
+	handed     []laterFrame // of later, what can be analysed: it will not be taken back
+	handedKept []byte
 }
 
 // laterFrame is where a frame stands that is yet to be analysed.
@@ -68,7 +74,7 @@ func (r *run) split(f *os.File, in *Reader) *second {
 	if !back.toRecord() {
 		return nil
 	}
-	s := &second{in: back, file: File{Name: in.Name}, analyser: newAnalyser(r.options.Limits), ifaces: back.ifaces, cut: back.b.pos(), room: cmp.Or(r.options.splitKeep, maxKept), cancel: make(chan struct{}), done: make(chan struct{})}
+	s := &second{in: back, file: File{Name: in.Name}, analyser: newAnalyser(r.options.Limits), ifaces: back.ifaces, cut: back.b.pos(), room: cmp.Or(r.options.splitKeep, maxKept), ready: make(chan struct{}, 1), cancel: make(chan struct{}), done: make(chan struct{})}
 	s.analyser.half, s.analyser.table.Eager = true, true
 	s.analyser.table.Traces, s.analyser.table.Other = r.options.traces, r.options.other
 	in.end = s.cut
@@ -108,16 +114,24 @@ func (r *Reader) plausibleChain(b []byte) bool {
 
 func (s *second) run() {
 	defer close(s.done)
+	defer s.handOver()
 	a := s.analyser
-	left := false
+	left := false // is the frame at hand
 	a.decoder.later = func() { left = true }
 	a.decoder.take = func(p *packet) {
-		b := p.payload
-		if p.proto != protoUDP || len(b) < 8 || b[0]>>6 != 2 || p.sport == portRAS || p.dport == portRAS || p.dport == portRASDiscovery {
+		was := left
+		left = false
+		if b := p.payload; p.proto != protoUDP || len(b) < 8 || b[0]>>6 != 2 || p.sport == portRAS || p.dport == portRAS || p.dport == portRASDiscovery {
 			left = true
-			return
+		} else {
+			a.take(p)
 		}
-		a.take(p)
+		switch {
+		case p.partial:
+			left = was // of the frame that is of another packet
+		case p.frames != nil && !left:
+			s.takeBack(p)
+		}
 	}
 	var some [batchLen]Frame
 	other := func(f *Frame) {
@@ -138,6 +152,9 @@ func (s *second) run() {
 		a.batch(some[:n], other)
 		if rounds++; rounds%checkLater == 0 {
 			s.read.Store(s.in.b.pos() - s.cut)
+			if len(a.decoder.fragments.partial) == 0 {
+				s.handOver()
+			}
 			select {
 			case <-s.cancel:
 				return
@@ -155,6 +172,37 @@ func (s *second) leave(f *Frame) {
 		s.kept = append(s.kept, f.Data...)
 	}
 	s.later = append(s.later, l)
+}
+
+// handOver gives what was left to whoever reads the first half.
+func (s *second) handOver() {
+	s.mu.Lock()
+	news := len(s.later) > len(s.handed)
+	s.handed, s.handedKept = s.later, s.kept
+	s.mu.Unlock()
+	if news {
+		select {
+		case s.ready <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// takeBack takes the fragments of a packet of media off what was left: they are accounted for.
+func (s *second) takeBack(p *packet) {
+	for _, number := range slices.Backward(p.frames) {
+		i, found := slices.BinarySearchFunc(s.later, number, func(l laterFrame, number int) int { return int(l.number) - number })
+		switch {
+		case !found: // the one that completes the packet is not left yet
+		case i < len(s.later)-1:
+			s.later[i].n = 0
+		default:
+			if at := s.later[i].kept; at >= 0 {
+				s.kept = s.kept[:at]
+			}
+			s.later = s.later[:i]
+		}
+	}
 }
 
 // stop ends the reading of a second half that is not wanted any more; of none at all, too.
@@ -179,34 +227,10 @@ func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 		s.stop()
 		return r.frames(in, counted, file)
 	}
-	select {
-	case <-s.done:
-	case <-r.ctx.Done():
-		return r.ctx.Err()
+	if err := r.replay(in, s, counted); err != nil {
+		return err
 	}
-	a := r.analyser
-	base := r.base + in.n
-	a.merge(s.analyser)
-	a.announced.chained, a.announced.chains = true, map[*Announcement]int{}
-	var b [maxRecord]byte
-	src := counted.src.(io.ReaderAt)
-	for _, l := range s.later {
-		data := b[:l.n]
-		if l.kept >= 0 {
-			data = s.kept[l.kept:][:l.n]
-		} else if _, err := src.ReadAt(data, l.off); err != nil {
-			in.damage(l.off, "%v", err)
-			continue
-		}
-		a.decoder.frame(&Frame{Number: in.n + int(l.number), At: l.at, Link: int(l.link), Data: data, Size: int(l.size)}, base+int(l.number))
-	}
-	for _, e := range a.entries {
-		if e.dirs[0].media != nil || e.dirs[1].media != nil {
-			a.lookUp(e)
-			a.placeOrigins(e)
-		}
-	}
-	a.announced.unchain()
+	r.analyser.merge(s.analyser)
 	if s.file.First > 0 {
 		file.time(s.file.First)
 		file.time(s.file.Last)
@@ -221,14 +245,51 @@ func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 	return r.frames(in, counted, file)
 }
 
-// merge puts the media of the second half of a file behind what is known of the first.
-func (a *analyser) merge(b *analyser) {
+// replay analyses the frames that the second half leaves to the first, behind which they come, while the rest of it is read.
+func (r *run) replay(in *Reader, s *second, counted *counter) error {
+	a := r.analyser
 	for _, e := range a.entries {
-		if e.dirs[0].media != nil || e.dirs[1].media != nil {
+		if e.hasMedia() {
 			a.lookUp(e)
 			a.keepOrigins(e, math.MaxInt64) // what is announced from now on is not what announced these
 		}
 	}
+	a.announced.chained, a.announced.chains = true, map[*Announcement]int{}
+	var b [maxRecord]byte
+	src := counted.src.(io.ReaderAt)
+	n := 0
+	for ended := false; ; {
+		s.mu.Lock()
+		list, kept := s.handed[n:], s.handedKept
+		s.mu.Unlock()
+		n += len(list)
+		for _, l := range list {
+			data := b[:l.n]
+			if l.n == 0 {
+				continue // it was taken back
+			} else if l.kept >= 0 {
+				data = kept[l.kept:][:l.n]
+			} else if _, err := src.ReadAt(data, l.off); err != nil {
+				in.damage(l.off, "%v", err)
+				continue
+			}
+			a.decoder.frame(&Frame{Number: in.n + int(l.number), At: l.at, Link: int(l.link), Data: data, Size: int(l.size)}, r.base+in.n+int(l.number))
+		}
+		if ended {
+			return nil
+		}
+		select {
+		case <-s.ready:
+		case <-s.done:
+			ended = true
+		case <-r.ctx.Done():
+			return r.ctx.Err()
+		}
+	}
+}
+
+// merge puts the media of the second half of a file behind what is known of the first, and of what that half left.
+func (a *analyser) merge(b *analyser) {
 	list := make([]*entry, 0, len(b.entries))
 	for _, e := range b.entries {
 		list = append(list, e)
@@ -248,7 +309,11 @@ func (a *analyser) merge(b *analyser) {
 			a.entries[e.key] = e
 		}
 		media := e.kind != speaksSIP && e.kind != speaksRAS
+		if next.first < e.first {
+			e.first, e.opener = next.first, next.opener
+		}
 		e.last = max(e.last, next.last)
+		e.epoch = a.announced.epoch - 1 // what was announced until then may be news
 		for dir := range e.dirs {
 			d, n := &e.dirs[dir], &next.dirs[dir]
 			d.packets, d.octets = d.packets+n.packets, d.octets+n.octets
@@ -267,4 +332,11 @@ func (a *analyser) merge(b *analyser) {
 		}
 		a.decoder.unknown[kind] += n
 	}
+	for _, e := range a.entries {
+		if e.hasMedia() {
+			a.lookUp(e)
+			a.placeOrigins(e)
+		}
+	}
+	a.announced.unchain()
 }

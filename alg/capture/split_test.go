@@ -172,3 +172,55 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Packets of media that come in fragments are put together in their turn: a stream of which some packets are in fragments has no
+// loss, however the file was read.
+func TestSplitFragmentedMedia(t *testing.T) {
+	for _, missing := range []bool{false, true} {
+		var shots []shot
+		const n = 6000
+		for i := range n {
+			at := start + int64(i)*20_000_000
+			p := rtpPacket(t, 7, 0, i)
+			if i%3 > 0 {
+				shots = append(shots, shot{at: at, data: udpFrame(t, aliceMedia, bobMedia, p)})
+				continue
+			}
+			list := fragmented(t, packetUDP(t, aliceMedia, bobMedia, uint16(i), p), 80)
+			if missing && i%10 == 0 {
+				list = list[:len(list)-1]
+			}
+			for _, f := range list {
+				shots = append(shots, shot{at: at, data: f})
+			}
+			if i%30 == 3 { // what is no media is left to the first half, and so are its fragments
+				for _, f := range fragmented(t, packetUDP(t, alice, bob, uint16(i), sipMessage("INVITE sip:c@d SIP/2.0", fmt.Sprint(i), aliceMedia)), 240) {
+					shots = append(shots, shot{at: at, data: f})
+				}
+			}
+		}
+		file := write(t, pcapFile(binary.LittleEndian, magicNano, 1, shots))
+		read := func(o Options) *Capture {
+			c, err := Read(context.Background(), file, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		whole, halves := read(Options{OneCore: true}), read(Options{splitLen: 1})
+		if len(whole.Streams) != 1 || whole.Messages != n/30 || len(halves.Streams) != 1 {
+			t.Fatalf("%d messages, %+v, %+v", whole.Messages, whole.Streams, halves.Streams)
+		}
+		if !reflect.DeepEqual(halves.Left, whole.Left) || halves.Messages != whole.Messages {
+			t.Errorf("%d messages, left: %+v, want %+v", halves.Messages, halves.Left, whole.Left)
+		}
+		lost := 0
+		if missing {
+			lost = n/30 - 1 // the stream begins with the second packet
+		}
+		if int(whole.Streams[0].Lost) != lost {
+			t.Errorf("%+v", whole.Streams)
+		}
+		compareStreams(t, halves.Streams, whole.Streams)
+	}
+}
