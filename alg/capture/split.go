@@ -20,6 +20,8 @@ const (
 	maxLater = 1 << 17
 	// maxKept is how many octets of those frames are kept; the others are read again.
 	maxKept = 4 << 20
+	// chunkLen is how much memory for them is taken at a time.
+	chunkLen = 64 << 10
 	// checkLater is how many batches of frames go by between two looks at whether the work is still wanted.
 	checkLater = 1 << 7
 )
@@ -34,8 +36,8 @@ type second struct {
 	file     File
 	analyser *analyser
 	later    []laterFrame
-	kept     []byte  // octets of them
-	room     int     // for so many
+	room     int     // for so many octets of them
+	chunk    []byte  // where the last of these are
 	ifaces   []iface // that were known where it began
 	cut      int64
 	read     atomic.Int64 // octets
@@ -44,20 +46,19 @@ type second struct {
 	cancel chan struct{}
 	done   chan struct{}
 
-	mu         sync.Mutex
-	handed     []laterFrame // of later, what can be analysed: it will not be taken back
-	handedKept []byte
+	mu     sync.Mutex
+	handed []laterFrame // of later, what can be analysed: it will not be taken back
 }
 
 // laterFrame is where a frame stands that is yet to be analysed.
 type laterFrame struct {
 	off    int64 // of its octets in the file
 	at     int64
-	number int32
-	link   int32
+	data   []byte // nil where there was no room
 	n      int32
 	size   int32
-	kept   int32 // where it stands in second.kept, or -1
+	number int32
+	link   int32
 }
 
 // split begins to read the second half of a file, if it is worth it. in is at the beginning, and will end at the cut.
@@ -69,7 +70,7 @@ func (r *run) split(f *os.File, in *Reader) *second {
 	if !in.keepFirst() {
 		return nil
 	}
-	from := info.Size() / 32 * 13 // the first half has the signalling to follow, and takes longer for as much
+	from := info.Size() / 64 * 27 // the first half has the signalling to follow, and takes longer for as much
 	back := in.at(f, from, info.Size())
 	if !back.toRecord() {
 		return nil
@@ -166,10 +167,15 @@ func (s *second) run() {
 
 // leave puts a frame aside: where it stands, and its octets while there is room.
 func (s *second) leave(f *Frame) {
-	l := laterFrame{f.Off + int64(f.head), f.At, int32(f.Number), int32(f.Link), int32(len(f.Data)), int32(f.Size), -1}
-	if len(s.kept)+len(f.Data) <= s.room {
-		l.kept = int32(len(s.kept))
-		s.kept = append(s.kept, f.Data...)
+	n := len(f.Data)
+	l := laterFrame{off: f.Off + int64(f.head), at: f.At, n: int32(n), size: int32(f.Size), number: int32(f.Number), link: int32(f.Link)}
+	if n <= s.room {
+		s.room -= n
+		if len(s.chunk)+n > cap(s.chunk) {
+			s.chunk = make([]byte, 0, max(n, chunkLen))
+		}
+		s.chunk = append(s.chunk, f.Data...)
+		l.data = s.chunk[len(s.chunk)-n:]
 	}
 	s.later = append(s.later, l)
 }
@@ -178,7 +184,7 @@ func (s *second) leave(f *Frame) {
 func (s *second) handOver() {
 	s.mu.Lock()
 	news := len(s.later) > len(s.handed)
-	s.handed, s.handedKept = s.later, s.kept
+	s.handed = s.later
 	s.mu.Unlock()
 	if news {
 		select {
@@ -192,14 +198,11 @@ func (s *second) handOver() {
 func (s *second) takeBack(p *packet) {
 	for _, number := range slices.Backward(p.frames) {
 		i, found := slices.BinarySearchFunc(s.later, number, func(l laterFrame, number int) int { return int(l.number) - number })
-		switch {
-		case !found: // the one that completes the packet is not left yet
-		case i < len(s.later)-1:
-			s.later[i].n = 0
-		default:
-			if at := s.later[i].kept; at >= 0 {
-				s.kept = s.kept[:at]
-			}
+		if !found {
+			continue // the one that completes the packet is not left yet
+		}
+		s.room += len(s.later[i].data)
+		if s.later[i].data, s.later[i].n = nil, 0; i == len(s.later)-1 {
 			s.later = s.later[:i]
 		}
 	}
@@ -260,18 +263,20 @@ func (r *run) replay(in *Reader, s *second, counted *counter) error {
 	n := 0
 	for ended := false; ; {
 		s.mu.Lock()
-		list, kept := s.handed[n:], s.handedKept
+		list := s.handed[n:]
 		s.mu.Unlock()
 		n += len(list)
 		for _, l := range list {
-			data := b[:l.n]
-			if l.n == 0 {
+			data := l.data
+			switch {
+			case l.n == 0:
 				continue // it was taken back
-			} else if l.kept >= 0 {
-				data = kept[l.kept:][:l.n]
-			} else if _, err := src.ReadAt(data, l.off); err != nil {
-				in.damage(l.off, "%v", err)
-				continue
+			case data == nil:
+				data = b[:l.n]
+				if _, err := src.ReadAt(data, l.off); err != nil {
+					in.damage(l.off, "%v", err)
+					continue
+				}
 			}
 			a.decoder.frame(&Frame{Number: in.n + int(l.number), At: l.at, Link: int(l.link), Data: data, Size: int(l.size)}, r.base+in.n+int(l.number))
 		}

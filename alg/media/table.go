@@ -199,7 +199,7 @@ func (f *Flow) begin(at int64, dscp uint8, h Header, head, n int, b []byte, size
 		return RTP, nil
 	}
 	s.start(f.pendingAt, f.pendingDSCP, p, f.pendingLen)
-	if s.most > 0 && f.hashed {
+	if f.hashed && s.most > 0 && uint32(f.pendingHash>>32) <= s.most {
 		s.keep(f.pendingHash, f.pendingAt, p.Sequence)
 	}
 	s.take(at, dscp, h, b, head, n)

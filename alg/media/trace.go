@@ -13,6 +13,9 @@ const (
 	maxPrints = 24
 	// roomForPrints is for so many that enough are left, nearly always, when a quarter of them goes.
 	roomForPrints = 40
+	// mostAtFirst is up to which hash packets are kept of a stream that has few yet, by its upper half: a fourth of them. Of a second of
+	// speech these are a dozen, and to take them all and then drop nearly all of a long stream would take longer.
+	mostAtFirst = math.MaxUint32 / 4
 	// maxRuns is how many runs of missing numbers are kept of one stream, and maxAllRuns of all streams of a table.
 	maxRuns    = 1 << 12
 	maxAllRuns = 1 << 20
@@ -60,7 +63,7 @@ func (t *Trace) Count(from, to uint64) (n uint64) {
 type trace struct {
 	table    *Table
 	prints   []Print // in the order of arrival, as long as nobody asks for them
-	highest  uint32  // see most; 0 while all hashes are low enough
+	highest  uint32  // see most; 0 as long as that is mostAtFirst
 	restarts uint32
 	broken   bool
 	shift    uint64 // of this account's numbers against those of Stream.seq
@@ -71,7 +74,7 @@ type trace struct {
 // Highest is up to which hash, by its upper half, packets at another point can be known by the trace.
 func (t *Trace) Highest() uint32 {
 	if t == nil || len(t.Prints) < maxPrints {
-		return math.MaxUint32
+		return mostAtFirst
 	}
 	return max(1, uint32(t.Prints[maxPrints-1].Hash>>32))
 }
@@ -107,7 +110,7 @@ func (t *trace) number(number uint16, seq *sequence) uint64 {
 // most is up to where a hash is low enough to be kept, by its upper half: 0 never is it.
 func (t *trace) most() uint32 {
 	if t.highest == 0 {
-		return math.MaxUint32
+		return mostAtFirst
 	}
 	return t.highest
 }
