@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nofixup/sip"
+	"nofixup/sip/sdp"
 )
 
 // Heard is a message of SIP as one vantage point saw it pass.
@@ -18,6 +19,8 @@ type Heard struct {
 	Call      string
 	Frames    []int
 	Message   *sip.Message
+
+	spans []sdp.Span // of its description; kept for the next message where a Heard is used again
 }
 
 // Confidence says how far a sign of an application gateway tells it from everything else that looks the same.

@@ -50,7 +50,8 @@ func (h *Heard) description() (d described) {
 	}
 	d.off, d.end = off, end
 	body := h.Message.Raw[off:end]
-	for _, s := range sdp.AppendSpans(make([]sdp.Span, 0, 48), body) {
+	h.spans = sdp.AppendSpans(h.spans[:0], body)
+	for _, s := range h.spans {
 		at := int(s.Media)
 		if at >= maxSections {
 			break

@@ -257,7 +257,7 @@ func TestHostileReport(t *testing.T) {
 						t.Errorf("%v: %v", args, err)
 					}
 					octets = c.n
-				}, nofixup, slices.Concat([]string{"pcap", "--json"}, limits, args)...)
+				}, 10*time.Millisecond, nofixup, slices.Concat([]string{"pcap", "--json"}, limits, args)...)
 				t.Logf("%d: %.1f s CPU, %d MiB, report of %d KiB, %d calls, %d streams, %d findings, %q", len(args), u.cpu.Seconds(), u.rss>>20, octets>>10,
 					len(r.Calls), len(r.Streams), len(r.Findings), r.Network.Notes)
 				if u.rss > 512<<20 {

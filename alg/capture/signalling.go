@@ -30,6 +30,8 @@ type Signalling struct {
 	seed     maphash.Seed
 	ready    bool
 	msg, old sip.Message
+	heard    alg.Heard // the message at hand
+	before   alg.Heard // the request that it answers or repeats
 	waiting  map[requestKey]*request
 	queue    []*request // the oldest first
 	octets   int
@@ -112,7 +114,7 @@ func (g *Signalling) Add(m *Message) {
 		return
 	}
 	g.expire(m.At)
-	h := asHeard(m, s)
+	h := hear(&g.heard, m, s)
 	if m.Missing == 0 {
 		for _, sign := range h.Signs() {
 			g.sign(sign)
@@ -129,11 +131,11 @@ func (g *Signalling) Add(m *Message) {
 	g.dialogs.add(g.hash(s.Value(sip.HeaderCallID, 0)), m, s, g)
 }
 
-// asHeard is a message as judging takes it.
-func asHeard(m *Message, s *sip.Message) *alg.Heard {
-	return &alg.Heard{
-		Path: m.Flow.Path(), Direction: directionOf(m), Src: m.Src, Dst: m.Dst, Call: bounded(m.Call), Frames: m.Frames[:min(len(m.Frames), 8)], Message: s,
-	}
+// hear makes h what judging takes of a message.
+func hear(h *alg.Heard, m *Message, s *sip.Message) *alg.Heard {
+	h.Path, h.Direction, h.Src, h.Dst = m.Flow.Path(), directionOf(m), m.Src, m.Dst
+	h.Call, h.Frames, h.Message = bounded(m.Call), m.Frames[:min(len(m.Frames), 8)], s
+	return h
 }
 
 // directionOf is outbound for what leaves a private network, else for what the client of the flow sends.
@@ -221,7 +223,7 @@ func (g *Signalling) request(m *Message, s *sip.Message, h *alg.Heard) {
 	} else {
 		if r.Missing == 0 && m.Missing == 0 && r.Src == m.Src && r.count <= maxRepeated {
 			g.old.Parse(r.Raw)
-			for _, sign := range h.RepetitionSigns(asHeard(r.Message, &g.old)) {
+			for _, sign := range h.RepetitionSigns(hear(&g.before, r.Message, &g.old)) {
 				g.sign(sign)
 			}
 		}
@@ -271,7 +273,7 @@ func (g *Signalling) answer(m *Message, s *sip.Message, h *alg.Heard) {
 	}
 	if m.Missing == 0 && r.Missing == 0 {
 		g.old.Parse(r.Raw)
-		request := asHeard(r.Message, &g.old)
+		request := hear(&g.before, r.Message, &g.old)
 		for _, sign := range h.AnswerSigns(request) {
 			g.sign(sign)
 		}
