@@ -40,7 +40,11 @@ func (l *line) cut(room []token, count map[string]int) []token {
 		}
 		// Two values of one header in one line bear the same key but for their order.
 		key := f.key()
-		room = append(room, token{key: key, nth: count[key], path: f.path(), off: f.off, end: f.end})
+		path := key
+		if f.numbered() {
+			path = f.path()
+		}
+		room = append(room, token{key: key, nth: count[key], path: path, off: f.off, end: f.end})
 		count[key]++
 		at = f.end
 	}
@@ -100,6 +104,15 @@ func (l leaf) key() string {
 	first := l.of.head[l.nth]
 	first.Index = 0
 	return l.of.headPath(first)
+}
+
+// numbered reports whether its path says more than its key: which value, or which section of the description it is in.
+func (l leaf) numbered() bool {
+	if l.sdp {
+		s := &l.of.sdp[l.nth]
+		return s.Index > 0 || s.Media > 0
+	}
+	return l.of.head[l.nth].Index > 0
 }
 
 // linePath is the path of the leaf's line.

@@ -115,6 +115,11 @@ func FuzzSpans(f *testing.F) {
 				t.Fatalf("line %d: value %q, and %q", line, value, msg[l.ValueOff:l.ValueEnd])
 			}
 		}
+		for _, s := range m.Spans[:min(len(m.Spans), 100)] {
+			if found, ok := m.Find(s.Path(msg)); !ok || found.Path(msg) != s.Path(msg) {
+				t.Fatalf("%s: found %+v, %v", s.Path(msg), found, ok)
+			}
+		}
 		for _, s := range m.Spans {
 			if s.Header <= HeaderOther {
 				continue

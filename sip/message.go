@@ -131,8 +131,12 @@ func (m *Message) Named(name string, i int) []byte {
 // Find returns the first span with that path. It renders the paths of its header on its way: for use off the hot path.
 func (m *Message) Find(path string) (Span, bool) {
 	buf := make([]byte, 0, 128)
+	last, within := StartLine, true // the header at hand, and whether the path may lie in it
 	for _, s := range m.Spans {
-		if s.Header != StartLine && !strings.HasPrefix(path, s.Header.String()) {
+		if s.Header != last {
+			last, within = s.Header, s.Header == StartLine || strings.HasPrefix(path, s.Header.String())
+		}
+		if !within || s.Part.named() && !strings.HasSuffix(path, s.Part.String()) {
 			continue
 		}
 		if buf = s.AppendPath(buf[:0], m.Raw); string(buf) == path {

@@ -79,6 +79,9 @@ func (p Part) String() string {
 	return partNames[p]
 }
 
+// named says whether the path of such a leaf ends in the part's own name.
+func (p Part) named() bool { return p != PartValue && p != PartParam && p != PartURIParam }
+
 // uri says whether the part lies within a URI.
 func (p Part) uri() bool { return p >= PartURI && p <= PartURIHeaders }
 
