@@ -2,7 +2,6 @@ package alg
 
 import (
 	"bytes"
-	"strings"
 
 	"nofixup/sip"
 	"nofixup/sip/sdp"
@@ -42,7 +41,7 @@ func connections(m *sip.Message) [][]byte {
 	var out [][]byte
 	body := m.Raw[off:end]
 	for _, s := range sdp.AppendSpans(nil, body) {
-		if path := s.Path(body); hasLine(path, "c") && strings.HasSuffix(path, ".address") {
+		if s.Type == 'c' && s.Part == sdp.PartAddress {
 			out = append(out, s.Bytes(body))
 		}
 	}
