@@ -139,6 +139,54 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// FuzzSplit reads files of any content in two halves: nothing panics, and all that is in the file is looked at once.
+func FuzzSplit(f *testing.F) {
+	f.Add(pcapFile(binary.LittleEndian, magicNano, 1, busy(f, 120)))
+	ng := slices.Concat(sectionBlock(binary.LittleEndian), interfaceBlock(binary.LittleEndian, 1, 9))
+	for _, s := range busy(f, 120) {
+		ng = append(ng, packetBlock(binary.LittleEndian, 0, uint64(s.at), s.data)...)
+	}
+	f.Add(ng)
+	f.Fuzz(func(t *testing.T, file []byte) {
+		name := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(name, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		read := func(o Options) (*Capture, int) {
+			last := 0
+			o.traces = true
+			o.Message = func(m *Message) {
+				if m.ID != last+1 || m.Flow == nil || m.Proto == "" || m.End-m.Off != len(m.Raw) || len(m.Frames) == 0 || m.Missing < 0 {
+					t.Fatalf("%+v", m)
+				}
+				last = m.ID
+			}
+			c, err := Read(context.Background(), []string{name}, o)
+			if err != nil {
+				return nil, 0
+			}
+			return c, last
+		}
+		whole, _ := read(Options{OneCore: true})
+		halves, _ := read(Options{splitLen: 1, splitKeep: 1 << 10})
+		if whole == nil || halves == nil {
+			if whole != halves {
+				t.Fatalf("%v and %v", whole, halves)
+			}
+			return
+		}
+		if halves.Packets != whole.Packets || halves.Damaged != whole.Damaged || halves.First != whole.First || halves.Last != whole.Last ||
+			halves.Left.Dropped != whole.Left.Dropped || halves.Left.Malformed != whole.Left.Malformed {
+			t.Fatalf("%d packets, %d places of damage, %+v; want %d, %d, %+v", halves.Packets, halves.Damaged, halves.Left, whole.Packets, whole.Damaged, whole.Left)
+		}
+		for _, s := range halves.Streams {
+			if s.Flow == nil || s.Packets == 0 {
+				t.Fatalf("%+v", s)
+			}
+		}
+	})
+}
+
 // checkCalls judges what a file holds: every stream that a call has is one, and legs do not come from nowhere.
 func checkCalls(t *testing.T, calls *Calls, c *Capture) {
 	t.Helper()

@@ -17,7 +17,8 @@ import (
 
 // busy is a capture in which calls begin and end all the time, on ports that are used again, with loss, with messages in
 // fragments and on TCP, with packets of other protocols.
-func busy(t *testing.T, n int) []shot {
+func busy(t testing.TB, n int) []shot {
+	t.Helper()
 	r := rand.New(rand.NewPCG(41, 42))
 	var shots []shot
 	at := start
