@@ -315,7 +315,10 @@ func (a *analyser) merge(b *analyser) {
 		}
 		media := e.kind != speaksSIP && e.kind != speaksRAS
 		if next.first < e.first {
-			e.first, e.opener = next.first, next.opener
+			e.first = next.first
+			if e.flow == nil { // else its ends have their sides
+				e.opener = next.opener
+			}
 		}
 		e.last = max(e.last, next.last)
 		e.epoch = a.announced.epoch - 1 // what was announced until then may be news
