@@ -309,16 +309,40 @@ func (c *call) live(ctx context.Context, setup *sent) {
 	l.talk(ctx)
 }
 
+// unoffered notes that the reflector takes no H.245 on connections of its own, if that is why the Connect that came has no address for
+// it, and nobody took that out.
+func (c *call) unoffered(ctx context.Context, arrived []byte) {
+	var connect []byte
+	c.ledger.wait(ctx, c.patience("tcp"), func() bool {
+		connect = c.asSent(arrived)
+		return connect != nil
+	})
+	if _, ok := addressIn(connect, h323.FieldH245Address); ok || connect == nil {
+		return
+	}
+	c.note("the reflector takes no H.245 on connections of its own: it was not tested")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.noH245 = true
+}
+
+// asSent is a message of the reflector as it sent it, before anybody on the way may have changed it; nil as long as that is not known.
+// The ledger is locked.
+func (c *call) asSent(arrived []byte) []byte {
+	for _, a := range c.link.inbound {
+		if a.in != nil && a.out != nil && bytes.Equal(a.in.raw, arrived) {
+			return a.out.raw
+		}
+	}
+	return nil
+}
+
 // announcedPort is the port for audio that the reflector announced, before anybody on the way may have changed it.
 func (c *call) announcedPort(arrived []byte) uint16 {
 	c.ledger.mu.Lock()
 	defer c.ledger.mu.Unlock()
-	for _, a := range c.link.inbound {
-		if a.in != nil && a.out != nil && bytes.Equal(a.in.raw, arrived) {
-			if list := channelsIn(a.out.raw); len(list) > 0 {
-				return list[0].Port()
-			}
-		}
+	if list := channelsIn(c.asSent(arrived)); len(list) > 0 {
+		return list[0].Port()
 	}
 	return channelsIn(arrived)[0].Port()
 }
@@ -394,7 +418,7 @@ func (c *call) beCalled(ctx context.Context) {
 func (c *call) control(ctx context.Context, connect []byte) {
 	to, ok := addressIn(connect, h323.FieldH245Address)
 	if !ok {
-		c.note("the reflector announced no address for H.245")
+		c.unoffered(ctx, connect)
 		return
 	}
 	from := netip.AddrPortFrom(c.link.local().Addr(), 0).String()

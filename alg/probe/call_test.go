@@ -138,6 +138,41 @@ func TestNotOffered(t *testing.T) {
 	}
 }
 
+// TestWithoutH245 shows the same of a reflector that takes calls over H.323 and no connections for H.245.
+func TestWithoutH245(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			network, err := fixup.New(fixup.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := startWorld(t, network, reflector.Config{H245: reflector.Off})
+			defer w.close(t)
+			w.cfg.Plan.Protos = nil
+			want, reason := alg.OverallClean, ""
+			if asked {
+				w.cfg.Plan.Protos = []string{alg.ProtoH323}
+				want, reason = alg.OverallInconclusive, "the reflector takes no H.245 on connections of its own"
+			}
+			report, err := Run(t.Context(), w.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report.Verdict != want {
+				t.Errorf("asked %v: %s, want %s\n%s", asked, report.Verdict, want, verdicts(report))
+			}
+			for _, p := range report.Paths {
+				if p.Proto == alg.ProtoH323 && !strings.Contains(p.Reason, reason) {
+					t.Errorf("asked %v: %s: %s", asked, p.Path, p.Reason)
+				}
+			}
+			if !slices.Contains(report.Network.Notes, "the reflector takes no H.245 on connections of its own: it was not tested") {
+				t.Errorf("notes %q", report.Network.Notes)
+			}
+		})
+	}
+}
+
 // TestStalled shows that a message which is dropped on TCP takes no other along: those behind it on its connection only wait.
 func TestStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

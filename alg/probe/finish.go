@@ -259,7 +259,7 @@ func (r *runner) unsent(ctx context.Context) {
 			if noWay, _ := tallies[f].closed(r.need(tallies, f), r.connects(tallies, f)); noWay {
 				continue
 			}
-			for _, name := range s.messages(f.plan.Path.Proto) {
+			for _, name := range r.due(s) {
 				k := key{s.Flow, name, s.Shape}
 				if left[k] {
 					continue
@@ -274,6 +274,8 @@ func (r *runner) unsent(ctx context.Context) {
 					why = "the run was cut short"
 				case f.unconnected > 0:
 					why = "there was no connection"
+				case s.Name == stepSetupH245 && r.withoutH245():
+					why = "the reflector takes no H.245 on connections of its own"
 				case s.Script:
 					why = "what comes before it did not get through"
 				}

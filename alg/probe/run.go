@@ -124,7 +124,8 @@ type runner struct {
 	number    uint32
 	parts     int // receipts that messages took which were cut, beside their own
 	pollErr   error
-	livePorts int // of the reflector's, that calls with media have used
+	livePorts int  // of the reflector's, that calls with media have used
+	noH245    bool // the reflector sent no address for it
 
 	wg       sync.WaitGroup
 	stopPoll context.CancelFunc

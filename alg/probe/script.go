@@ -307,10 +307,26 @@ func (r *runner) called(a *asked, got *sighting) {
 	}
 }
 
+// due returns the names of the messages of a step that must be there. What the reflector does not offer takes nothing away unless it
+// was asked for by name, as in [runner.offered].
+func (r *runner) due(s Step) []string {
+	names := s.messages(r.flows[s.Flow].plan.Path.Proto)
+	if s.Name == stepSetupH245 && r.withoutH245() && !slices.Contains(r.cfg.Plan.Protos, alg.ProtoH323) {
+		return names[:len(callMessages[stepSetup])] // those of H.245 come behind those of any call
+	}
+	return names
+}
+
+func (r *runner) withoutH245() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.noH245
+}
+
 // scriptDone reports whether every message of a script got through in some try. Both ends may have one of the same name, as
 // with Facility: each has to arrive then.
 func (r *runner) scriptDone(s Step, noAnswers bool) bool {
-	proto := r.flows[s.Flow].plan.Path.Proto
+	due := r.due(s)
 	type message struct {
 		name    string
 		inbound bool
@@ -330,7 +346,7 @@ func (r *runner) scriptDone(s Step, noAnswers bool) bool {
 			through[k] = through[k] || a.in != nil
 		}
 	}
-	for _, name := range s.messages(proto) {
+	for _, name := range due {
 		out, sent := through[message{name, false}]
 		in, asked := through[message{name, true}]
 		if !sent && !asked || sent && !out || asked && !in {
