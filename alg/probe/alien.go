@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"nofixup/reflector/wire"
+	"nofixup/sip"
 )
 
 // alien is what arrived over a connection and could not be told to be a message of ours: it has no tag, the tag of a message
@@ -13,7 +14,8 @@ type alien struct {
 	link    *link
 	got     *sighting
 	inbound bool
-	double  bool // it has the tag of a message that is there already
+	double  bool  // it has the tag of a message that is there already
+	of      *sent // that message, if it is one of ours that the reflector has
 }
 
 // maxAliens bounds what is kept of them, should somebody flood a connection.
@@ -28,7 +30,7 @@ func (l *ledger) stray(at *link, got *sighting) {
 		l.flooded = true
 		return
 	}
-	l.aliens = append(l.aliens, alien{at, got, true, ok && (l.sent[tag.Number] != nil || l.asked[tag.Number] != nil)})
+	l.aliens = append(l.aliens, alien{link: at, got: got, inbound: true, double: ok && (l.sent[tag.Number] != nil || l.asked[tag.Number] != nil)})
 }
 
 // leftover enters what a connection to here ended with and was no whole message.
@@ -39,18 +41,20 @@ func (l *ledger) leftover(at *link, got *sighting) {
 		l.notify()
 		return
 	}
-	l.aliens = append(l.aliens, alien{at, got, true, false})
+	l.aliens = append(l.aliens, alien{link: at, got: got, inbound: true})
 }
 
 // resolve says what became of the aliens when all receipts are known: each is the first message of its direction that is
 // missing on its connection, spoilt, or else something that nobody at the other end sent. TCP doubles nothing, so that a
-// second copy is somebody's, too. A 100 is whoever's said it, hop by hop (RFC 3261 16.7), and stands for no other.
-// The ledger is locked.
+// second copy is somebody's, too. A 100 is whoever's said it, hop by hop (RFC 3261 16.7), and stands for no other, nor does what
+// a proxy acknowledges a refusal with. The ledger is locked.
 func (l *ledger) resolve() {
 	for _, a := range l.aliens {
 		switch {
 		case a.inbound && isTrying(a.got.raw):
 			l.extra = append(l.extra, &extra{link: a.link, got: a.got, inbound: true})
+		case a.of.acknowledgedBy(a.got.raw):
+			l.unsent(a.link, a.got)
 		case a.inbound && l.missed(a.link, a.got), !a.inbound && l.missing(a.link, a.got):
 		case !a.double && l.displaced(a.link, a.got.raw, a.inbound):
 		case a.inbound:
@@ -60,6 +64,25 @@ func (l *ledger) resolve() {
 		}
 	}
 	l.aliens = nil
+}
+
+// acknowledgedBy reports that the ACK which the reflector received is that of a proxy, which the INVITE went through: it bears the Via
+// that the proxy put in front of that, and no other (RFC 3261 17.1.1.3). The client's own ends at the proxy.
+func (s *sent) acknowledgedBy(raw []byte) bool {
+	if s == nil || s.there == nil || !bytes.HasPrefix(raw, []byte("ACK ")) {
+		return false
+	}
+	ack, sent, got := sip.Parse(raw), sip.Parse(s.raw), sip.Parse(s.there.raw)
+	return string(sent.Method()) == "INVITE" && vias(&got) > vias(&sent) && vias(&ack) == 1 &&
+		bytes.Equal(ack.Value(sip.HeaderVia, 0), got.Value(sip.HeaderVia, 0))
+}
+
+// vias counts the Vias of a message, as far as 16: more hops there are not.
+func vias(m *sip.Message) (n int) {
+	for n < 16 && m.Value(sip.HeaderVia, n) != nil {
+		n++
+	}
+	return n
 }
 
 // displaced reports that octets are the rest of a message that was cut too short: a gateway that breaks Content-Length puts the

@@ -2,7 +2,11 @@ package probe
 
 import (
 	"bytes"
+	"context"
+	"fmt"
+	"net"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +14,7 @@ import (
 	"nofixup/alg"
 	"nofixup/alg/fixup"
 	"nofixup/reflector"
+	"nofixup/sip"
 )
 
 // TestInserted shows that whatever somebody in between adds to a SIP stream is found, and nothing else is called so.
@@ -72,4 +77,127 @@ func TestInserted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// hop is a network with a stateful SIP proxy on the way to port 5060 over TCP, which opens a connection for each that it takes: it puts
+// its Via in front of requests, takes it off their answers, and acknowledges refusals by itself (RFC 3261 16.7, 17.1.1.3).
+type hop struct{ Network }
+
+func (h hop) DialContext(ctx context.Context, network, local, address string) (net.Conn, error) {
+	c, err := h.Network.DialContext(ctx, network, local, address)
+	if err != nil || network != "tcp" || !strings.HasSuffix(address, ":5060") {
+		return c, err
+	}
+	return &hopped{Conn: c, invites: map[string][]byte{}}, nil
+}
+
+type hopped struct {
+	net.Conn
+	out, in  hopStream
+	invites  map[string][]byte // as sent on, by the branch of the client
+	rest     []byte
+	finished error
+}
+
+type hopStream struct {
+	framer sip.Framer
+	buf    []byte
+}
+
+// pass gives the messages that are whole to send.
+func (s *hopStream) pass(b []byte, forward func(m []byte) []byte) (out []byte) {
+	s.buf = append(s.buf, b...)
+	for len(s.buf) > 0 {
+		f, err := s.framer.Next(s.buf)
+		if err != nil {
+			return out
+		}
+		m := bytes.Clone(s.buf[:f.Len])
+		if f.Kind == sip.KindMessage {
+			m = forward(m)
+		}
+		out, s.buf = append(out, m...), s.buf[f.Len:]
+	}
+	return out
+}
+
+const hopBranch = "z9hG4bKhop"
+
+func (c *hopped) forward(raw []byte) []byte {
+	m := sip.Parse(raw)
+	start, rest, _ := bytes.Cut(raw, []byte("\r\n"))
+	if !m.IsRequest() {
+		if via, behind, _ := bytes.Cut(rest, []byte("\r\n")); bytes.Contains(via, []byte(hopBranch)) {
+			rest = behind
+		}
+		return slices.Concat(start, []byte("\r\n"), rest)
+	}
+	span, _ := m.Find("via[0].branch")
+	branch := string(span.Bytes(raw))
+	via := "\r\nVia: SIP/2.0/TCP 198.51.100.2:5060;branch=" + hopBranch + branch + "\r\n"
+	if invite := c.invites[branch]; string(m.Method()) == "ACK" && invite != nil {
+		// Its own: the answer's To, and of the request what RFC 3261 17.1.1.3 says.
+		own := "ACK " + strings.Fields(string(start))[1] + " SIP/2.0" + via
+		return fmt.Appendf(nil, "%sFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 1 ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+			own, m.Value(sip.HeaderFrom, 0), m.Value(sip.HeaderTo, 0), m.Value(sip.HeaderCallID, 0))
+	}
+	if left, ok := m.Find("max-forwards"); ok {
+		at := int(left.Off) - len(start) - 2
+		rest = slices.Concat(rest[:at], []byte("69"), rest[at+len(left.Bytes(raw)):])
+	}
+	sent := slices.Concat(start, []byte(via), rest)
+	if string(m.Method()) == "INVITE" {
+		c.invites[branch] = sent
+	}
+	return sent
+}
+
+func (c *hopped) Write(b []byte) (int, error) {
+	if out := c.out.pass(b, c.forward); len(out) > 0 {
+		if _, err := c.Conn.Write(out); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+func (c *hopped) Read(b []byte) (int, error) {
+	for len(c.rest) == 0 && c.finished == nil {
+		chunk := make([]byte, 4096)
+		n, err := c.Conn.Read(chunk)
+		c.rest, c.finished = c.in.pass(chunk[:n], c.forward), err
+	}
+	if len(c.rest) == 0 {
+		return 0, c.finished
+	}
+	n := copy(b, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// TestHop shows that the acknowledgement which a stateful proxy sends in place of the client's is taken for its own.
+func TestHop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, fixup.Config{Latency: 10 * time.Millisecond}, reflector.Limits{})
+		defer w.close(t)
+		w.cfg.Plan = PlanOptions{Protos: []string{alg.ProtoSIP}}
+		w.cfg.Network = hop{w.cfg.Network}
+		report, err := Run(t.Context(), w.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Verdict != alg.OverallClean {
+			t.Errorf("%s\n%s", report.Verdict, verdicts(report))
+		}
+		named := false
+		for _, f := range report.Findings {
+			named = named || f.ID == "sip-proxy"
+			if !strings.HasPrefix(f.ID, "sip-proxy") {
+				t.Errorf("%s %s %s: %.100q became %.100q", f.ID, f.Message, f.Field, f.Sent, f.Got)
+			}
+		}
+		if !named {
+			t.Error("no proxy is named")
+		}
+	})
 }
