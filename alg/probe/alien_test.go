@@ -180,7 +180,7 @@ func TestHop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, fixup.Config{Latency: 10 * time.Millisecond}, reflector.Limits{})
 		defer w.close(t)
-		w.cfg.Plan = PlanOptions{Protos: []string{alg.ProtoSIP}}
+		w.cfg.Plan = PlanOptions{Protos: []string{alg.ProtoSIP}, Thorough: true}
 		w.cfg.Network = hop{w.cfg.Network}
 		report, err := Run(t.Context(), w.cfg)
 		if err != nil {
