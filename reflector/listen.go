@@ -180,7 +180,7 @@ func (c *Config) checkAddresses() error {
 			return err
 		}
 		for _, address := range addresses {
-			if _, _, _, err := c.read(svc.name, address); err != nil {
+			if _, _, _, err := c.readAddress(svc.name, address); err != nil {
 				return err
 			}
 		}
@@ -190,7 +190,7 @@ func (c *Config) checkAddresses() error {
 		if err != nil {
 			return err
 		}
-		if _, _, _, err := c.read(ServiceAlso, address); err != nil {
+		if _, _, _, err := c.readAddress(ServiceAlso, address); err != nil {
 			return err
 		}
 	}
@@ -200,8 +200,8 @@ func (c *Config) checkAddresses() error {
 // onePort is the address of a service that has one port.
 func onePort(_, address string) ([]string, error) { return []string{address}, nil }
 
-// read reads the address of a service: the hosts that it stands for, what clients are told of each, and the port.
-func (c *Config) read(service, address string) (hosts, tells []netip.Addr, port uint16, err error) {
+// readAddress reads the address of a service: the hosts that it stands for, what clients are told of each, and the port.
+func (c *Config) readAddress(service, address string) (hosts, tells []netip.Addr, port uint16, err error) {
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, nil, 0, fmt.Errorf("%s address %q: want HOST:PORT, :PORT or off", service, address)
@@ -232,7 +232,7 @@ func (c *Config) read(service, address string) (hosts, tells []netip.Addr, port 
 // bind opens a socket for every host that the address of the service stands for. With port 0 all get the same free port.
 // What was opened before an error is closed again.
 func (c *Config) bind(ctx context.Context, service, network, address string, open opener) ([]io.Closer, []endpoint, error) {
-	hosts, tells, port, err := c.read(service, address)
+	hosts, tells, port, err := c.readAddress(service, address)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -141,18 +141,22 @@ func FuzzRead(f *testing.F) {
 
 // FuzzSplit reads files of any content in two halves: nothing panics, and all that is in the file is looked at once.
 func FuzzSplit(f *testing.F) {
-	f.Add(pcapFile(binary.LittleEndian, magicNano, 1, busy(f, 120)))
 	ng := slices.Concat(sectionBlock(binary.LittleEndian), interfaceBlock(binary.LittleEndian, 1, 9))
 	for _, s := range busy(f, 120) {
 		ng = append(ng, packetBlock(binary.LittleEndian, 0, uint64(s.at), s.data)...)
 	}
-	f.Add(ng)
+	for _, seed := range [][]byte{pcapFile(binary.LittleEndian, magicNano, 1, busy(f, 120)), ng} {
+		if !cutInTwo(f, seed) {
+			f.Fatal("a seed is not cut")
+		}
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		name := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(name, file, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		read := func(o Options) (*Capture, int) {
+		read := func(o Options) *Capture {
 			last := 0
 			o.traces = true
 			o.Message = func(m *Message) {
@@ -163,21 +167,20 @@ func FuzzSplit(f *testing.F) {
 			}
 			c, err := Read(context.Background(), []string{name}, o)
 			if err != nil {
-				return nil, 0
+				return nil
 			}
-			return c, last
+			return c
 		}
-		whole, _ := read(Options{OneCore: true})
-		halves, _ := read(Options{splitLen: 1, splitKeep: 1 << 10})
+		whole, halves := read(Options{OneCore: true}), read(Options{splitLen: 1, splitKeep: 1 << 10})
 		if whole == nil || halves == nil {
 			if whole != halves {
 				t.Fatalf("%v and %v", whole, halves)
 			}
 			return
 		}
-		if halves.Packets != whole.Packets || halves.Damaged != whole.Damaged || halves.First != whole.First || halves.Last != whole.Last ||
+		if halves.Packets != whole.Packets || halves.Messages != whole.Messages || halves.Damaged != whole.Damaged || halves.First != whole.First || halves.Last != whole.Last ||
 			halves.Left.Dropped != whole.Left.Dropped || halves.Left.Malformed != whole.Left.Malformed {
-			t.Fatalf("%d packets, %d places of damage, %+v; want %d, %d, %+v", halves.Packets, halves.Damaged, halves.Left, whole.Packets, whole.Damaged, whole.Left)
+			t.Fatalf("%d packets, %d messages, %d places of damage, %+v; want %d, %d, %d, %+v", halves.Packets, halves.Messages, halves.Damaged, halves.Left, whole.Packets, whole.Messages, whole.Damaged, whole.Left)
 		}
 		for _, s := range halves.Streams {
 			if s.Flow == nil || s.Packets == 0 {
@@ -185,6 +188,28 @@ func FuzzSplit(f *testing.F) {
 			}
 		}
 	})
+}
+
+// cutInTwo reports whether a file can be read in two halves.
+func cutInTwo(f *testing.F, file []byte) bool {
+	f.Helper()
+	name := filepath.Join(f.TempDir(), "file")
+	if err := os.WriteFile(name, file, 0o600); err != nil {
+		f.Fatal(err)
+	}
+	src, err := os.Open(name)
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer src.Close()
+	r := &run{options: Options{splitLen: 1}, analyser: newAnalyser(Limits{}), buf: make([]byte, 2*blockLen+maxRecord)}
+	in, err := newReader(name, src, r.buf)
+	if err != nil {
+		f.Fatal(err)
+	}
+	back := r.split(src, in)
+	back.stop()
+	return back != nil
 }
 
 // checkCalls judges what a file holds: every stream that a call has is one, and legs do not come from nowhere.

@@ -230,10 +230,15 @@ func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 		s.stop()
 		return r.frames(in, counted, file)
 	}
+	a := r.analyser
+	a.closeHalf()
+	a.announced.chained, a.announced.chains = true, map[*Announcement]int{}
 	if err := r.replay(in, s, counted); err != nil {
 		return err
 	}
-	r.analyser.merge(s.analyser)
+	a.merge(s.analyser)
+	a.placeAll()
+	a.announced.unchain()
 	if s.file.First > 0 {
 		file.time(s.file.First)
 		file.time(s.file.Last)
@@ -250,14 +255,6 @@ func (r *run) join(in *Reader, s *second, counted *counter, file *File) error {
 
 // replay analyses the frames that the second half leaves to the first, behind which they come, while the rest of it is read.
 func (r *run) replay(in *Reader, s *second, counted *counter) error {
-	a := r.analyser
-	for _, e := range a.entries {
-		if e.hasMedia() {
-			a.lookUp(e)
-			a.keepOrigins(e, math.MaxInt64) // what is announced from now on is not what announced these
-		}
-	}
-	a.announced.chained, a.announced.chains = true, map[*Announcement]int{}
 	var b [maxRecord]byte
 	src := counted.src.(io.ReaderAt)
 	n := 0
@@ -278,7 +275,7 @@ func (r *run) replay(in *Reader, s *second, counted *counter) error {
 					continue
 				}
 			}
-			a.decoder.frame(&Frame{Number: in.n + int(l.number), At: l.at, Link: int(l.link), Data: data, Size: int(l.size)}, r.base+in.n+int(l.number))
+			r.analyser.decoder.frame(&Frame{Number: in.n + int(l.number), At: l.at, Link: int(l.link), Data: data, Size: int(l.size)}, r.base+in.n+int(l.number))
 		}
 		if ended {
 			return nil
@@ -340,11 +337,24 @@ func (a *analyser) merge(b *analyser) {
 		}
 		a.decoder.unknown[kind] += n
 	}
+}
+
+// closeHalf writes down what announced the streams of the first half: what is announced from now on did not.
+func (a *analyser) closeHalf() {
+	for _, e := range a.entries {
+		if e.hasMedia() {
+			a.lookUp(e)
+			a.keepOrigins(e, math.MaxInt64)
+		}
+	}
+}
+
+// placeAll writes down what announced the streams of the second half, of which all is known now.
+func (a *analyser) placeAll() {
 	for _, e := range a.entries {
 		if e.hasMedia() {
 			a.lookUp(e)
 			a.placeOrigins(e)
 		}
 	}
-	a.announced.unchain()
 }

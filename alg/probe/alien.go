@@ -14,8 +14,7 @@ type alien struct {
 	link    *link
 	got     *sighting
 	inbound bool
-	double  bool  // it has the tag of a message that is there already
-	of      *sent // that message, if it is one of ours that the reflector has
+	double  bool // it has the tag of a message that is there already
 }
 
 // maxAliens bounds what is kept of them, should somebody flood a connection.
@@ -30,7 +29,7 @@ func (l *ledger) stray(at *link, got *sighting) {
 		l.flooded = true
 		return
 	}
-	l.aliens = append(l.aliens, alien{link: at, got: got, inbound: true, double: ok && (l.sent[tag.Number] != nil || l.asked[tag.Number] != nil)})
+	l.aliens = append(l.aliens, alien{at, got, true, ok && (l.sent[tag.Number] != nil || l.asked[tag.Number] != nil)})
 }
 
 // leftover enters what a connection to here ended with and was no whole message.
@@ -41,7 +40,7 @@ func (l *ledger) leftover(at *link, got *sighting) {
 		l.notify()
 		return
 	}
-	l.aliens = append(l.aliens, alien{link: at, got: got, inbound: true})
+	l.aliens = append(l.aliens, alien{at, got, true, false})
 }
 
 // resolve says what became of the aliens when all receipts are known: each is the first message of its direction that is
@@ -53,7 +52,7 @@ func (l *ledger) resolve() {
 		switch {
 		case a.inbound && isTrying(a.got.raw):
 			l.extra = append(l.extra, &extra{link: a.link, got: a.got, inbound: true})
-		case a.of.acknowledgedBy(a.got.raw):
+		case !a.inbound && l.ownACK(a.got.raw):
 			l.unsent(a.link, a.got)
 		case a.inbound && l.missed(a.link, a.got), !a.inbound && l.missing(a.link, a.got):
 		case !a.double && l.displaced(a.link, a.got.raw, a.inbound):
@@ -66,15 +65,22 @@ func (l *ledger) resolve() {
 	l.aliens = nil
 }
 
-// acknowledgedBy reports that the ACK which the reflector received is that of a proxy, which the INVITE went through: it bears the Via
-// that the proxy put in front of that, and no other (RFC 3261 17.1.1.3). The client's own ends at the proxy.
-func (s *sent) acknowledgedBy(raw []byte) bool {
-	if s == nil || s.there == nil || !bytes.HasPrefix(raw, []byte("ACK ")) {
+// ownACK reports that a message which the reflector received is the ACK of a proxy for an INVITE that went through it: it bears the Via
+// that the proxy put in front of that, and no other (RFC 3261 17.1.1.3). The client's own ends at the proxy. There need be no tag
+// in it. The ledger is locked.
+func (l *ledger) ownACK(raw []byte) bool {
+	if !bytes.HasPrefix(raw, []byte("ACK ")) {
 		return false
 	}
-	ack, sent, got := sip.Parse(raw), sip.Parse(s.raw), sip.Parse(s.there.raw)
-	return string(sent.Method()) == "INVITE" && vias(&got) > vias(&sent) && vias(&ack) == 1 &&
-		bytes.Equal(ack.Value(sip.HeaderVia, 0), got.Value(sip.HeaderVia, 0))
+	ack := sip.Parse(raw)
+	own := ack.Value(sip.HeaderVia, 0)
+	return vias(&ack) == 1 && slices.ContainsFunc(l.order, func(s *sent) bool {
+		if s.there == nil || !bytes.HasPrefix(s.raw, []byte("INVITE ")) || !bytes.Contains(s.there.raw, own) {
+			return false
+		}
+		sent, got := sip.Parse(s.raw), sip.Parse(s.there.raw)
+		return vias(&got) > vias(&sent) && bytes.Equal(got.Value(sip.HeaderVia, 0), own)
+	})
 }
 
 // vias counts the Vias of a message, as far as 16: more hops there are not.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -79,109 +80,88 @@ func TestInserted(t *testing.T) {
 	}
 }
 
-// hop is a network with a stateful SIP proxy on the way to port 5060 over TCP, which opens a connection for each that it takes: it puts
-// its Via in front of requests, takes it off their answers, and acknowledges refusals by itself (RFC 3261 16.7, 17.1.1.3).
-type hop struct{ Network }
+// ownACK is the outside of a network with the simulator's SIP proxy in it, which it makes a stateful one on port 5060 over TCP, with a
+// connection for each that it takes: that acknowledges a refused INVITE by itself, under its own Via alone, and the client's ACK ends
+// there (RFC 3261 17.1.1.3).
+type ownACK struct{ reflector.Network }
 
-func (h hop) DialContext(ctx context.Context, network, local, address string) (net.Conn, error) {
-	c, err := h.Network.DialContext(ctx, network, local, address)
-	if err != nil || network != "tcp" || !strings.HasSuffix(address, ":5060") {
-		return c, err
+func (n ownACK) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	ln, err := n.Network.Listen(ctx, network, address)
+	if err != nil || !strings.HasSuffix(address, ":5060") {
+		return ln, err
 	}
-	return &hopped{Conn: c, invites: map[string][]byte{}}, nil
+	return ownACKListener{ln}, nil
 }
 
-type hopped struct {
+type ownACKListener struct{ net.Listener }
+
+func (l ownACKListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &ownACKConn{Conn: c, invites: map[string]bool{}}, nil
+}
+
+type ownACKConn struct {
 	net.Conn
-	out, in  hopStream
-	invites  map[string][]byte // as sent on, by the branch of the client
-	rest     []byte
-	finished error
+	framer  sip.Framer
+	buf     []byte          // not yet whole
+	rest    []byte          // not yet read
+	invites map[string]bool // by the proxy's Via
+	err     error
 }
 
-type hopStream struct {
-	framer sip.Framer
-	buf    []byte
-}
-
-// pass gives the messages that are whole to send.
-func (s *hopStream) pass(b []byte, forward func(m []byte) []byte) (out []byte) {
-	s.buf = append(s.buf, b...)
-	for len(s.buf) > 0 {
-		f, err := s.framer.Next(s.buf)
-		if err != nil {
-			return out
-		}
-		m := bytes.Clone(s.buf[:f.Len])
-		if f.Kind == sip.KindMessage {
-			m = forward(m)
-		}
-		out, s.buf = append(out, m...), s.buf[f.Len:]
-	}
-	return out
-}
-
-const hopBranch = "z9hG4bKhop"
-
-func (c *hopped) forward(raw []byte) []byte {
-	m := sip.Parse(raw)
-	start, rest, _ := bytes.Cut(raw, []byte("\r\n"))
-	if !m.IsRequest() {
-		if via, behind, _ := bytes.Cut(rest, []byte("\r\n")); bytes.Contains(via, []byte(hopBranch)) {
-			rest = behind
-		}
-		return slices.Concat(start, []byte("\r\n"), rest)
-	}
-	span, _ := m.Find("via[0].branch")
-	branch := string(span.Bytes(raw))
-	via := "\r\nVia: SIP/2.0/TCP 198.51.100.2:5060;branch=" + hopBranch + branch + "\r\n"
-	if invite := c.invites[branch]; string(m.Method()) == "ACK" && invite != nil {
-		// Its own: the answer's To, and of the request what RFC 3261 17.1.1.3 says.
-		own := "ACK " + strings.Fields(string(start))[1] + " SIP/2.0" + via
-		return fmt.Appendf(nil, "%sFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 1 ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
-			own, m.Value(sip.HeaderFrom, 0), m.Value(sip.HeaderTo, 0), m.Value(sip.HeaderCallID, 0))
-	}
-	if left, ok := m.Find("max-forwards"); ok {
-		at := int(left.Off) - len(start) - 2
-		rest = slices.Concat(rest[:at], []byte("69"), rest[at+len(left.Bytes(raw)):])
-	}
-	sent := slices.Concat(start, []byte(via), rest)
-	if string(m.Method()) == "INVITE" {
-		c.invites[branch] = sent
-	}
-	return sent
-}
-
-func (c *hopped) Write(b []byte) (int, error) {
-	if out := c.out.pass(b, c.forward); len(out) > 0 {
-		if _, err := c.Conn.Write(out); err != nil {
-			return 0, err
-		}
-	}
-	return len(b), nil
-}
-
-func (c *hopped) Read(b []byte) (int, error) {
-	for len(c.rest) == 0 && c.finished == nil {
+func (c *ownACKConn) Read(b []byte) (int, error) {
+	for len(c.rest) == 0 && c.err == nil {
 		chunk := make([]byte, 4096)
-		n, err := c.Conn.Read(chunk)
-		c.rest, c.finished = c.in.pass(chunk[:n], c.forward), err
+		var n int
+		n, c.err = c.Conn.Read(chunk)
+		c.buf = append(c.buf, chunk[:n]...)
+		for len(c.buf) > 0 {
+			f, err := c.framer.Next(c.buf)
+			if err != nil {
+				break
+			}
+			c.rest, c.buf = append(c.rest, c.replace(c.buf[:f.Len])...), c.buf[f.Len:]
+		}
 	}
 	if len(c.rest) == 0 {
-		return 0, c.finished
+		return 0, c.err
 	}
 	n := copy(b, c.rest)
 	c.rest = c.rest[n:]
 	return n, nil
 }
 
-// TestHop shows that the acknowledgement which a stateful proxy sends in place of the client's is taken for its own.
-func TestHop(t *testing.T) {
+func (c *ownACKConn) replace(raw []byte) []byte {
+	m := sip.Parse(raw)
+	via := string(m.Value(sip.HeaderVia, 0))
+	switch method := string(m.Method()); {
+	case method == "INVITE":
+		c.invites[via] = true
+	case method == "ACK" && c.invites[via]:
+		line, _, _ := bytes.Cut(raw, []byte("\r\n"))
+		return fmt.Appendf(nil, "%s\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 1 ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+			line, via, m.Value(sip.HeaderFrom, 0), m.Value(sip.HeaderTo, 0), m.Value(sip.HeaderCallID, 0))
+	}
+	return raw
+}
+
+// TestOwnACK shows that the acknowledgement which a stateful proxy sends in place of the client's is taken for its own.
+func TestOwnACK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, fixup.Config{Latency: 10 * time.Millisecond}, reflector.Limits{})
+		w := newWorld(t, fixup.Config{Style: "proxy", Latency: 10 * time.Millisecond}, reflector.Limits{})
 		defer w.close(t)
-		w.cfg.Plan = PlanOptions{Protos: []string{alg.ProtoSIP}, Thorough: true}
-		w.cfg.Network = hop{w.cfg.Network}
+		server, err := reflector.Start(t.Context(), reflector.Config{
+			Hosts: []netip.Addr{netip.MustParseAddr("203.0.113.11")}, Network: ownACK{w.network.Outside()},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Shutdown(context.Background())
+		w.cfg.Reflector, w.cfg.Control.Pin = server.URL(), server.Pin()
+		w.cfg.Plan = PlanOptions{Protos: []string{alg.ProtoSIP}}
 		report, err := Run(t.Context(), w.cfg)
 		if err != nil {
 			t.Fatal(err)

@@ -339,7 +339,7 @@ func (l *ledger) whole(receipt *wire.Receipt, got *sighting, c *conn) {
 	}
 	s := l.sent[tag.Number]
 	if c != nil && (!ok || s == nil || s.there != nil) {
-		l.aliens = append(l.aliens, alien{link: c.link, got: got, double: ok && s != nil, of: s})
+		l.aliens = append(l.aliens, alien{link: c.link, got: got, double: ok && s != nil})
 		return
 	}
 	if !ok || s == nil {

@@ -125,7 +125,7 @@ type runner struct {
 	parts     int // receipts that messages took which were cut, beside their own
 	pollErr   error
 	livePorts int  // of the reflector's, that calls with media have used
-	noH245    bool // the reflector sent no address for it
+	noH245    bool // the reflector takes none on connections of its own
 
 	wg       sync.WaitGroup
 	stopPoll context.CancelFunc
