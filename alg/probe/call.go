@@ -279,7 +279,7 @@ func (c *call) place(ctx context.Context) {
 			c.answer(h323.FacilityBody{}, c.olcAck())
 		}
 	case stepSetupH245:
-		c.control(ctx, connect)
+		c.control(ctx, setup, connect)
 	case stepLive, stepLive27:
 		c.live(ctx, setup)
 	}
@@ -310,14 +310,17 @@ func (c *call) live(ctx context.Context, setup *sent) {
 }
 
 // unoffered notes that the reflector takes no H.245 on connections of its own, if that is why the Connect that came has no address for
-// it, and nobody took that out.
-func (c *call) unoffered(ctx context.Context, arrived []byte) {
+// it: nobody took that out, nor out of the Setup what asks for it.
+func (c *call) unoffered(ctx context.Context, setup *sent, arrived []byte) {
 	var connect []byte
-	c.ledger.wait(ctx, c.patience("tcp"), func() bool {
+	known := c.ledger.wait(ctx, c.patience("tcp"), func() bool {
 		connect = c.asSent(arrived)
-		return connect != nil
+		return connect != nil && setup.there != nil
 	})
-	if _, ok := addressIn(connect, h323.FieldH245Address); ok || connect == nil {
+	if !known || !bytes.Equal(setup.there.raw, setup.raw) {
+		return
+	}
+	if _, ok := addressIn(connect, h323.FieldH245Address); ok {
 		return
 	}
 	c.note("the reflector takes no H.245 on connections of its own: it was not tested")
@@ -415,10 +418,10 @@ func (c *call) beCalled(ctx context.Context) {
 }
 
 // control goes to where the far end says that it listens for H.245, and negotiates a channel each way.
-func (c *call) control(ctx context.Context, connect []byte) {
+func (c *call) control(ctx context.Context, setup *sent, connect []byte) {
 	to, ok := addressIn(connect, h323.FieldH245Address)
 	if !ok {
-		c.unoffered(ctx, connect)
+		c.unoffered(ctx, setup, connect)
 		return
 	}
 	from := netip.AddrPortFrom(c.link.local().Addr(), 0).String()
