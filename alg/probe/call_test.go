@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,11 +202,14 @@ func TestStalled(t *testing.T) {
 // got a message of the same name through.
 func TestStalledOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // connections send side by side
 		var stalled netip.AddrPort
 		w := newWorld(t, fixup.Config{Block: func(p fixup.Packet, out bool) bool {
 			if out || p.Src.Port() != 1720 {
 				return false
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if !stalled.IsValid() && len(p.Payload) > 9 && p.Payload[8] == 0x62 { // a Facility
 				stalled = p.Dst
 			}
@@ -217,6 +221,8 @@ func TestStalledOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if !stalled.IsValid() {
 			t.Fatal("no connection was stalled")
 		}
