@@ -22,8 +22,8 @@ var sipProxy = Rule{
 		if x.pair != nil && proxysOwn(x) || len(x.proxies) > 0 && c.Kind == ChangeInserted && lineEnds(c.Got) {
 			return true
 		}
-		if x.sent.Status() > 0 {
-			// On the way back a proxy takes its own Via off again (RFC 3261 16.7).
+		if !x.sent.IsRequest() {
+			// On the way back a proxy takes its own Via off again (RFC 3261 16.7), also where the status is none.
 			return c.Kind == ChangeRemoved && c.Field == "via[0]" && x.proxies[sentBy(&x.sent)]
 		}
 		if !x.proxied {

@@ -181,3 +181,25 @@ func TestOwnACK(t *testing.T) {
 		}
 	})
 }
+
+// TestThoroughThroughProxy shows that of all that a thorough probe sends nothing has a SIP proxy taken for a gateway: one that
+// keeps no state and looks at as little as it must forwards most of it.
+func TestThoroughThroughProxy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, fixup.Config{Style: "proxy", Latency: 10 * time.Millisecond}, reflector.Limits{})
+		defer w.close(t)
+		w.cfg.Plan = PlanOptions{Thorough: true, Idle: -1}
+		report, err := Run(t.Context(), w.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Verdict != alg.OverallClean {
+			t.Errorf("%s\n%s", report.Verdict, verdicts(report))
+		}
+		for _, f := range report.Findings {
+			if !strings.HasPrefix(f.ID, "sip-proxy") {
+				t.Errorf("%s %s %s %s: %.100q became %.100q", f.ID, f.Path(), f.Message, f.Field, f.Sent, f.Got)
+			}
+		}
+	})
+}
