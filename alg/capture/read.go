@@ -29,7 +29,7 @@ type Options struct {
 
 	traces    bool              // keep what streams are found by at another point
 	other     map[uint32]uint32 // of a point that was read before: see media.Table.Other
-	splitLen  int64             // for tests: from what length on a file is read in two halves
+	splitLen  int64             // for tests: from what length on a file is read in two halves, also on one core
 	splitKeep int               // for tests: how many octets of what the second half leaves are kept
 }
 

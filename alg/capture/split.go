@@ -64,7 +64,7 @@ type laterFrame struct {
 // split begins to read the second half of a file, if it is worth it. in is at the beginning, and will end at the cut.
 func (r *run) split(f *os.File, in *Reader) *second {
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() < r.splitLen() || runtime.GOMAXPROCS(0) < 2 {
+	if err != nil || !info.Mode().IsRegular() || info.Size() < r.splitLen() {
 		return nil
 	}
 	if !in.keepFirst() {
@@ -83,9 +83,13 @@ func (r *run) split(f *os.File, in *Reader) *second {
 	return s
 }
 
+// splitLen is from what length on files are read in two halves: none is where there is one core.
 func (r *run) splitLen() int64 {
-	if r.options.splitLen > 0 {
+	switch {
+	case r.options.splitLen > 0:
 		return r.options.splitLen
+	case runtime.GOMAXPROCS(0) < 2:
+		return math.MaxInt64
 	}
 	return splitLen
 }
