@@ -42,7 +42,7 @@ func (r *rateLimit) take(source netip.Addr) (wait time.Duration, ok bool) {
 
 func (r *rateLimit) takeOne(key netip.Prefix, now, refill time.Duration) (wait time.Duration, ok bool) {
 	depth := time.Duration(r.burst) * r.refill // the same time for both widths: a quarter of the interval, four times the burst
-	bucket := &r.full[maphash.Comparable(r.seed, key)%rateBuckets]
+	bucket := r.bucket(key)
 	for {
 		old := bucket.Load()
 		full := max(time.Duration(old), now) + refill
@@ -53,6 +53,10 @@ func (r *rateLimit) takeOne(key netip.Prefix, now, refill time.Duration) (wait t
 			return 0, true
 		}
 	}
+}
+
+func (r *rateLimit) bucket(key netip.Prefix) *atomic.Int64 {
+	return &r.full[maphash.Comparable(r.seed, key)%rateBuckets]
 }
 
 // neighbourhood returns the prefixes that a source is counted by: /32 and /24 of IPv4, /64 and /48 of IPv6. An IPv6 host

@@ -2,6 +2,7 @@ package reflector
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,8 +10,16 @@ import (
 
 func TestRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		one, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")
+		six, neighbour, next := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff"), netip.MustParseAddr("2001:db8:0:1::1")
+		sources := []netip.Addr{one, other, six, next}
+		for i := 2; i < 100; i++ {
+			sources = append(sources, netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}))
+		}
 		r := newRateLimit(60, time.Second)
-		one := netip.MustParseAddr("192.0.2.1")
+		for !apart(r, sources) {
+			r = newRateLimit(60, time.Second)
+		}
 		take := func(addr netip.Addr, n int) (taken int, wait time.Duration) {
 			for range n {
 				w, ok := r.take(addr)
@@ -34,27 +43,41 @@ func TestRateLimit(t *testing.T) {
 		}
 		// Its /24 may do four times as much, whatever the number of hosts in it.
 		total := 60
-		for i := 2; i < 100; i++ {
-			n, _ := take(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 60)
+		for _, host := range sources[4:] {
+			n, _ := take(host, 60)
 			total += n
 		}
 		if total != 240 {
 			t.Errorf("the /24: %d", total)
 		}
-		if n, _ := take(netip.MustParseAddr("198.51.100.1"), 100); n != 60 {
+		if n, _ := take(other, 100); n != 60 {
 			t.Errorf("another network: %d", n)
 		}
 		// An IPv6 host has a /64 to choose from.
-		if n, _ := take(netip.MustParseAddr("2001:db8::1"), 60); n != 60 {
+		if n, _ := take(six, 60); n != 60 {
 			t.Errorf("IPv6: %d", n)
 		}
-		if n, _ := take(netip.MustParseAddr("2001:db8::ffff"), 60); n != 0 {
+		if n, _ := take(neighbour, 60); n != 0 {
 			t.Errorf("the same /64: %d", n)
 		}
-		if n, _ := take(netip.MustParseAddr("2001:db8:0:1::1"), 60); n != 60 {
+		if n, _ := take(next, 60); n != 60 {
 			t.Errorf("the /64 next to it: %d", n)
 		}
 	})
+}
+
+// apart reports whether no two sources share a bucket by chance.
+func apart(r *rateLimit, sources []netip.Addr) bool {
+	keys := map[netip.Prefix]bool{}
+	for _, a := range sources {
+		narrow, wide := neighbourhood(a)
+		keys[narrow], keys[wide] = true, true
+	}
+	buckets := map[*atomic.Int64]bool{}
+	for k := range keys {
+		buckets[r.bucket(k)] = true
+	}
+	return len(buckets) == len(keys)
 }
 
 func TestNeighbourhood(t *testing.T) {
