@@ -56,7 +56,7 @@ func expectDatagram(t *testing.T, c net.PacketConn, want, from string) {
 
 func TestNew(t *testing.T) {
 	_, err := New(Config{Style: "pix"})
-	if err == nil || !strings.Contains(err.Error(), "linux, none, proxy, replace, replace-given, sdp-only") {
+	if err == nil || !strings.Contains(err.Error(), "linux, linux-h323, none, proxy, replace, replace-given, sdp-only") {
 		t.Errorf("unknown style: %v", err)
 	}
 	for _, cfg := range []Config{{Loss: -0.1}, {Loss: 1.1}, {Latency: -1}} {

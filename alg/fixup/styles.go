@@ -42,6 +42,7 @@ func Styles() []Style {
 	all := []Style{
 		{Name: "none", About: "plain network address translation, no byte changed", Verdict: "clean"},
 		linux,
+		{Name: "linux-h323", About: "the H.323 helpers of the Linux kernel alone", Verdict: "interference", h323: true},
 		sip("full-headers", "a gateway that rewrites Via, From, To, Call-ID, Contact, Route, Record-Route and SDP, both ways",
 			"interference", dialog, session, back, length),
 		sip("sdp-only", "a gateway that rewrites o= and c= of what leaves",
