@@ -198,6 +198,9 @@ type Case struct {
 	Pairs  []Pair
 	Trials []Trial
 
+	// Holes are the trials of other cases that tell what filters datagrams of the same address family on their way in.
+	Holes []Trial
+
 	// CutShort says that the run ended early: what was planned may not have been sent, so that nothing is clean.
 	CutShort bool
 }
@@ -260,6 +263,16 @@ func (e *Evidence) Cases(trials []Trial) []Case {
 	for _, t := range trials {
 		c := at(t.Path, "")
 		c.Trials = append(c.Trials, t)
+	}
+	for _, t := range trials {
+		if t.Pinhole == nil {
+			continue
+		}
+		for g, i := range index {
+			if g.family == t.Path.Family && g != t.Path.group() {
+				cases[i].Holes = append(cases[i].Holes, t)
+			}
+		}
 	}
 	return cases
 }

@@ -27,6 +27,22 @@ func Tries(q float64) int {
 	return int(math.Ceil(math.Log(falseDrop) / math.Log(q)))
 }
 
+// TriesBeside is how many datagrams to ports beside those that calls announce must not come in, when a share q of all is lost: q to
+// the power of that is below 1 in 1,000. That something filters at all is proven by [Tries]. These tell the announced port from a
+// range of ports that is open to everybody, and whose end would have to lie just there for what is proven elsewhere to mislead.
+func TriesBeside(q float64) int {
+	if q <= 0 || q > tooLossy {
+		return LeastBeside
+	}
+	return max(LeastBeside, int(math.Ceil(math.Log(falseRange)/math.Log(q))))
+}
+
+// LeastBeside is the least of that, whatever the loss.
+const LeastBeside = 2
+
+// falseRange is the chance of taking loss for the end of a range of open ports.
+const falseRange = 1e-3
+
 // TriesOn is Tries for a transport. TCP sends what got lost again by itself, after about 0.2 s and 0.6 s: a message that
 // has not arrived after [StallTime] was lost three times.
 func TriesOn(transport string, q float64) int {
@@ -69,8 +85,8 @@ func Connects(failed, made int) int {
 
 const minConnects = 6
 
-// assumedLoss stands in where the control port gives no measure, since nothing comes back from it either.
-const assumedLoss = 0.2
+// AssumedLoss stands in where the control port gives no measure, since nothing comes back from it either.
+const AssumedLoss = 0.2
 
 // TriesUnmeasured is how often messages must be lost where no loss could be measured.
-func TriesUnmeasured(transport string) int { return TriesOn(transport, assumedLoss) }
+func TriesUnmeasured(transport string) int { return TriesOn(transport, AssumedLoss) }

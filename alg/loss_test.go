@@ -28,6 +28,19 @@ func TestTries(t *testing.T) {
 	}
 }
 
+func TestTriesBeside(t *testing.T) {
+	for _, c := range []struct {
+		q    float64
+		want int
+	}{
+		{-1, 2}, {0, 2}, {1e-8, 2}, {0.01, 2}, {0.03, 2}, {0.05, 3}, {0.1, 3}, {0.2, 5}, {0.5, 10}, {0.6, 2}, {math.Inf(1), 2},
+	} {
+		if got := TriesBeside(c.q); got != c.want {
+			t.Errorf("%v: %d tries, want %d", c.q, got, c.want)
+		}
+	}
+}
+
 func TestLossEstimate(t *testing.T) {
 	for _, c := range []struct {
 		lost, sent int

@@ -3,6 +3,7 @@ package alg
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -15,20 +16,21 @@ const (
 
 // pinhole is why something on a path is said to have opened ports for media, empty if nothing is or nobody knows. That an
 // announced port is open from outside proves nothing where others are, too: where nothing filters. The port beside it that
-// nobody announced tells, and so does what a call announced that no gateway could read. What did not come in while a firewall of
-// this computer may have kept it out tells nothing. It reports the finding.
+// nobody announced tells, and so does what a call announced that no gateway could read. What filters does so whatever call a port
+// belongs to, so that those of all protocols count, but some of them must lie beside the announced one. What did not come in while a
+// firewall of this computer may have kept it out tells nothing. It reports the finding.
 func (j *caseJudge) pinhole(p Path) string {
 	if p.Control {
 		return ""
 	}
 	var from []string
-	open, shut := 0, 0
-	for _, t := range j.c.Trials {
+	open, beside, shut := 0, 0, 0
+	for _, t := range slices.Concat(j.c.Trials, j.c.Holes) {
 		x := t.Pinhole
-		if x == nil || x.NotSent != "" || x.Idle > 0 || t.Path.group() != p.group() {
+		if x == nil || x.NotSent != "" || x.Idle > 0 || t.Path.Family != p.Family {
 			continue
 		}
-		own := t.Path.Port == p.Port && !t.Path.Control && t.Path.SourcePort == p.SourcePort
+		own := t.Path == p
 		switch {
 		case own && !x.Neighbour:
 			if t.Outcome == OutcomeOK {
@@ -37,12 +39,16 @@ func (j *caseJudge) pinhole(p Path) string {
 			}
 		case x.Neighbour && t.Outcome == OutcomeOK && (own || t.Path.Control):
 			return "" // nothing filters
-		case (x.Neighbour && own || t.Path.Control) && t.Outcome == OutcomeFailed && x.Listening == FirewallNone:
-			shut++ // in a call to the control port an announced port that is open is no argument: a gateway may know SIP on any port
+		case (x.Neighbour || t.Path.Control) && t.Outcome == OutcomeFailed && x.Listening == FirewallNone:
+			shut++ // in a call to the control port an announced port that is open is no argument: a gateway may know the protocol on any port
+			if own {
+				beside++
+			}
 		}
 	}
 	// All of the others got lost by chance about once in ten million times.
-	if need := Tries(j.datagramLoss(p)); open == 0 || need == 0 || shut < need {
+	q := j.datagramLoss(p)
+	if need := Tries(q); open == 0 || need == 0 || shut < need || beside < TriesBeside(q) {
 		return ""
 	}
 	why := "from " + and(from)
@@ -90,12 +96,12 @@ func (j *caseJudge) datagramLoss(p Path) float64 {
 		if j.seen[false] {
 			return j.loss[false]
 		}
-		return assumedLoss
+		return AssumedLoss
 	}
 	if q, ok := j.udpLoss[p.Family]; ok {
 		return q
 	}
-	return assumedLoss
+	return AssumedLoss
 }
 
 var pinholeFrom = map[string]string{

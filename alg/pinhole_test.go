@@ -73,3 +73,84 @@ func TestHoleLife(t *testing.T) {
 		})
 	}
 }
+
+// TestPinholesOfH323 shows when a call over H.323 is said to have been read: what calls of SIP tell of a filter counts, ports beside its
+// own must be shut as well, and the path that is named is its own.
+func TestPinholesOfH323(t *testing.T) {
+	sip := Path{Proto: ProtoSIP, Transport: "udp", Family: 4, Port: 5060}
+	h323 := Path{Proto: ProtoH323, Transport: "tcp", Family: 4, Port: 1720}
+	control := func(p Path) Path {
+		p.Port, p.Control = 15060, true
+		return p
+	}
+	sip6 := sip
+	sip6.Family = 6
+	// n datagrams to announced ports, or to those beside them, that arrived or did not
+	holes := func(p Path, neighbour bool, n int, arrived bool, change ...func(*Pinhole)) (list []Trial) {
+		for range n {
+			out := OutcomeFailed
+			if arrived {
+				out = OutcomeOK
+			}
+			x := &Pinhole{From: "media", Neighbour: neighbour, Listening: FirewallNone}
+			for _, f := range change {
+				f(x)
+			}
+			if x.NotSent != "" {
+				out = OutcomeUnsent
+			}
+			list = append(list, Trial{Kind: TrialPinhole, Path: p, Outcome: out, Pinhole: x})
+		}
+		return list
+	}
+	active := func(x *Pinhole) { x.Listening = FirewallActive }
+	own := slices.Concat(holes(h323, false, 1, true), holes(h323, true, 2, false), holes(control(h323), false, 1, false))
+	for _, tc := range []struct {
+		name   string
+		trials []Trial
+		want   Verdict
+	}{
+		{"opened", slices.Concat(own, holes(sip, false, 1, false), holes(control(sip), false, 2, false)), Inspected},
+		{"opened for SIP as well", slices.Concat(own, holes(sip, false, 2, true), holes(sip, true, 3, false)), Inspected},
+		{"by itself", slices.Concat(holes(h323, false, 1, true), holes(h323, true, 5, false)), Inspected},
+		{"too few to tell", own, Clean},
+		{"none beside it was tried", slices.Concat(holes(h323, false, 1, true), holes(control(sip), false, 9, false)), Clean},
+		{"one beside it was tried", slices.Concat(holes(h323, false, 1, true), holes(h323, true, 1, false), holes(control(sip), false, 9, false)), Clean},
+		{"nothing filters", slices.Concat(own, holes(h323, true, 1, true), holes(control(sip), false, 9, false)), Clean},
+		{"nothing filters, by the control port of SIP", slices.Concat(own, holes(control(sip), false, 9, false), holes(control(sip), true, 1, true)), Clean},
+		{"shut over IPv6", slices.Concat(own, holes(sip6, true, 9, false)), Clean},
+		{"shut later", slices.Concat(own, holes(sip, true, 9, false, func(x *Pinhole) { x.Idle = 30 })), Clean},
+		{"shut", slices.Concat(holes(h323, false, 1, false), holes(sip, true, 9, false)), Clean},
+		{"a firewall here", slices.Concat(holes(h323, false, 1, true), holes(h323, true, 9, false, active), holes(sip, true, 9, false, active)), Clean},
+		{"not sent", slices.Concat(holes(h323, false, 1, false, func(x *Pinhole) { x.NotSent = "private" }), holes(sip, true, 9, false)), Clean},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newScene()
+			s.Flows = s.Flows[:0]
+			for i, p := range []Path{sip, control(sip), h323, control(h323)} {
+				s.Flows = append(s.Flows, Flow{ID: i + 1, Path: p})
+				s.add(good(i+1, 40)...)
+			}
+			e := Evidence{Points: s.Points, Flows: s.Flows, Pairs: s.Pairs, Complete: true}
+			var j Judge
+			for _, c := range e.Cases(tc.trials) {
+				j.Add(c)
+			}
+			r := j.Report()
+			for _, p := range r.Paths {
+				if p.Path == h323 && (p.Outbound != tc.want || p.Inbound != Clean) || p.Path.Control && p.Outbound != Clean {
+					t.Errorf("%s: %s %s, want %s: %s", p.Path, p.Outbound, p.Inbound, tc.want, p.Reason)
+				}
+			}
+			found := false
+			for _, f := range r.Findings {
+				if f.Path() == h323 {
+					found = f.ID == mediaPinholeOpened.ID && f.Advice == turnOffH323 && f.Count == 1
+				}
+			}
+			if found != (tc.want == Inspected) {
+				t.Errorf("%+v", r.Findings)
+			}
+		})
+	}
+}
