@@ -41,6 +41,7 @@ var callMessages = func() map[string][]string {
 	for _, step := range []string{stepSetup, stepSetup27, stepSetup12, stepSplitHeader, stepSplitMiddle, stepSetupPair} {
 		add(step, answers...)
 	}
+	add(stepPinhole, answers...)
 	add(stepLive, answers...)
 	add(stepLive27, answers...)
 	add(stepSetup7, append(answers, "facility")...)
@@ -138,7 +139,7 @@ func (c *call) compose(body h323.CallBody, control ...h323.Control) (number uint
 		Reference: c.ref, FromCallee: c.callee, ID: c.id, Body: body, Control: control, Tunnelling: len(control) > 0,
 		Display: wire.Tag{Token: c.session.Grant.Token, Number: number}.String(),
 	}
-	if _, setup := body.(h323.SetupBody); setup && c.end != nil {
+	if _, setup := body.(h323.SetupBody); setup && (c.end != nil || c.step.Name == stepPinhole) {
 		m.Display += wire.Live
 	}
 	m.Display += " " + alg.Signature("", c.step.Name, c.link.Path.Control)
@@ -218,6 +219,8 @@ func (c *call) setup() (body h323.SetupBody, control []h323.Control) {
 		control = []h323.Control{h323.CapabilitySet{}, c.olc()}
 	case stepSetupH245:
 		body.ExtensionBits, body.ParallelH245Control, body.FastStart = 7, nil, nil
+	case stepPinhole:
+		body.H245Address = netip.AddrPort{} // its port is the neighbour that nobody announces
 	}
 	return body, control
 }
@@ -232,12 +235,14 @@ func (r *runner) h323Script(ctx context.Context, l *link, s Step, try int) {
 	if !ok || ctx.Err() != nil || r.spent() {
 		return
 	}
-	c := r.newCall(l, s, try, own)
-	if s.Name == stepCalled {
-		c.beCalled(ctx)
-		return
+	switch s.Name {
+	case stepPinhole:
+		r.pinhole(ctx, l, s, try)
+	case stepCalled:
+		r.newCall(l, s, try, own).beCalled(ctx)
+	default:
+		r.newCall(l, s, try, own).place(ctx)
 	}
-	c.place(ctx)
 }
 
 // place makes a call from here.
@@ -286,6 +291,25 @@ func (c *call) place(ctx context.Context) {
 	c.release(ctx)
 }
 
+// audioLine and videoLine are which of the channels of a Setup this end receives on.
+const audioLine, videoLine = 1, 3
+
+// announce makes a call that announces media from a port on, and waits until it is picked up: some gateways open nothing before.
+// It returns nil if that does not come about.
+func (c *call) announce(ctx context.Context, port uint16) *announcedCall {
+	c.media = port
+	body, control := c.setup()
+	setup := c.send(c.step.Name, body, control...)
+	if c.expect(ctx, h323.Connect) == nil || !c.ledger.wait(ctx, c.patience("tcp"), func() bool { return setup.there != nil }) {
+		return nil
+	}
+	a := &announcedCall{offer: setup, line: audioLine, hangUp: c.release}
+	if alerting := c.expect(ctx, h323.Alerting); len(channelsIn(alerting)) > 0 {
+		a.port = c.announcedPort(alerting)
+	}
+	return a
+}
+
 // live sends media both ways in a call, to where fastStart has settled it.
 func (c *call) live(ctx context.Context, setup *sent) {
 	alerting := c.expect(ctx, h323.Alerting)
@@ -297,10 +321,9 @@ func (c *call) live(ctx context.Context, setup *sent) {
 		c.note("the answer to a call over H.323 announced no media")
 		return
 	}
-	// The second and the fourth channel are those that this end receives.
 	l := &liveCall{
 		runner: c.runner, link: c.link, step: c.step, end: c.end, id: hex.EncodeToString(c.id[:]), proto: alg.ProtoH323,
-		offer: setup, lines: [2]int{1, 3}, audio: announced[0],
+		offer: setup, lines: [2]int{audioLine, videoLine}, audio: announced[0],
 	}
 	if len(announced) > 1 {
 		l.video = announced[1]

@@ -37,17 +37,19 @@ const liveTalk = 2900 * time.Millisecond
 // duration is how long a step keeps its flow busy.
 func (s Step) duration(path alg.Path, rtt time.Duration) time.Duration {
 	messages := time.Duration(len(s.messages(path.Proto)))
+	beside := time.Duration(0)
+	if s.Name == stepPinhole {
+		beside = holeTime
+	}
 	switch {
 	case isLive(s.Name):
 		return liveTalk + (6+messages)*rtt
-	case s.Name == stepPinhole:
-		return holeTime + 2*messages*rtt
 	case !s.Script && path.Transport == "udp":
 		return pace
 	case s.Script && path.Proto == alg.ProtoH323:
-		return (4 + messages/2) * rtt // most messages follow each other without being waited for
+		return beside + (4+messages/2)*rtt // most messages follow each other without being waited for
 	case s.Script:
-		return 2 * messages * rtt // each waits for the report on the one before
+		return beside + 2*messages*rtt // each waits for the report on the one before
 	case path.Transport == "tls":
 		return 5 * rtt
 	}

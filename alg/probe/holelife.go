@@ -71,11 +71,11 @@ func (r *runner) idlePinhole(ctx context.Context, flow int, silence time.Duratio
 	}
 	defer closing()
 	s := Step{Flow: flow, Name: stepPinholeIdle, Shape: alg.ShapeLocal, Role: alg.RoleProbe}
-	invite := r.announce(ctx, l, s, 1, port)
-	if invite == nil || !pause(ctx, silence) {
+	call := r.announce(ctx, l, s, 1, port)
+	if call == nil || !pause(ctx, silence) {
 		return
 	}
-	x, _ := r.shoot(ctx, l, wire.Action{Action: wire.ActionPinhole, To: invite.there.seq, From: wire.FromMedia})
+	x, _ := r.shoot(ctx, l, wire.Action{Action: wire.ActionPinhole, To: call.offer.there.seq, From: wire.FromMedia})
 	if x == nil {
 		return
 	}
@@ -91,7 +91,7 @@ func (r *runner) idlePinhole(ctx context.Context, flow int, silence time.Duratio
 	// The way back for the 486 may be closed by now. Where a NAT opens it from another port the 486 would go astray, and what the
 	// call has opened is gone with the old one.
 	hello := r.invite(ctx, l, r.bracket(flow), 1)
-	if hello != nil && hello.there.remote == invite.there.remote {
-		r.hangUp(ctx, l, s, 1, invite)
+	if hello != nil && hello.there.remote == call.offer.there.remote {
+		call.hangUp(ctx)
 	}
 }

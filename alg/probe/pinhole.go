@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -20,13 +21,32 @@ const stepPinhole = "pinhole"
 
 // pinholeSteps are the steps by what the flows speak.
 func pinholeSteps() stepsOf {
-	return stepsOf{alg.ProtoSIP: {{Name: stepPinhole, Shape: alg.ShapeLocal, Script: true}}}
+	step := []Step{{Name: stepPinhole, Shape: alg.ShapeLocal, Script: true}}
+	return stepsOf{alg.ProtoSIP: step, alg.ProtoH323: step}
 }
 
-// pinholeRounds are the calls to the control port, and those to the others, which need the fewer datagrams the more of the former
-// were not let in.
+// holeStages are the rounds of such calls. What is told in one spares datagrams in those that follow.
+const (
+	holesOfControl = iota // to the control port, by whatever they are carried
+	holesOfUDP            // of which more is tried
+	holesOfTCP            // SIP and H.323
+	holeStages
+)
+
+// holeStage is when the calls on a path are made.
+func holeStage(path alg.Path) int {
+	switch {
+	case path.Control:
+		return holesOfControl
+	case path.Transport == "udp":
+		return holesOfUDP
+	}
+	return holesOfTCP
+}
+
+// pinholeRounds are the rounds of the stages that have any steps.
 func (p *Plan) pinholeRounds() (rounds []Round) {
-	own, control := Round{Name: "pinholes"}, Round{Name: "pinholes"}
+	var stages [holeStages][]Step
 	done := map[alg.Path]bool{} // a second address of the reflector would show nothing more
 	for _, s := range p.spread(pinholeSteps()) {
 		path := p.Flows[s.Flow].Path
@@ -34,15 +54,11 @@ func (p *Plan) pinholeRounds() (rounds []Round) {
 			continue
 		}
 		done[path] = true
-		if s.Role == alg.RoleControl {
-			control.Steps = append(control.Steps, s)
-		} else {
-			own.Steps = append(own.Steps, s)
-		}
+		stages[holeStage(path)] = append(stages[holeStage(path)], s)
 	}
-	for _, r := range []Round{control, own} {
-		if len(r.Steps) > 0 {
-			rounds = append(rounds, r)
+	for _, steps := range stages {
+		if len(steps) > 0 {
+			rounds = append(rounds, Round{Name: "pinholes", Steps: steps})
 		}
 	}
 	return rounds
@@ -69,64 +85,54 @@ type hole struct {
 	rtcp bool
 }
 
-// holeGroup names the flows whose datagrams are judged together, and holeCount counts them.
-type holeGroup struct {
-	transport string
-	family    int
-}
-
+// holeCount counts the datagrams of a path.
 type holeCount struct {
-	sent   int // datagrams that the reflector sent, as its budget counts them
-	opened int // that came in to an announced port, but for calls to the control port
-	shut   int // that would have come in if nothing filtered, and did not
+	sent   int // that the reflector sent, as its budget counts them
+	opened int // that came in to an announced port
 	open   int // that came in to a port that nobody announced
+	shut   int // that would have come in if nothing filtered, and did not
 }
 
 // pinholePorts is how many ports a call of stepPinhole takes: those that its offer announces, and the neighbours of the first two.
 const pinholePorts = wire.Neighbour + 2
 
-// pinholeShares is which part of the budget a transport gets. Over UDP more is tried.
-var pinholeShares = map[string]int{"udp": 3, "tcp": 2}
-
-// pinholeShare is how many datagrams the calls of a flow, and those to its control, may take of the session's. What is tried after
-// silence takes those that are left over, and what it lacks from the share of the same flow.
+// pinholeShare is how many datagrams the calls of a path may take of the session's: an equal part of what earlier stages have left
+// over, but for what later ones take at the least, and what is tried after silence.
 func (r *runner) pinholeShare(path alg.Path) int {
-	sum, shares := 0, []int(nil)
+	const least = 1 + alg.LeastBeside
+	_, silences := r.idleHoles()
+	left := r.session.Grant.Budget.Pinholes - len(silences)
+	stage, flows := holeStage(path), 0
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, round := range r.plan.Rounds {
 		for _, s := range round.Steps {
-			if f := r.flows[s.Flow]; s.Name == stepPinhole && s.Role != alg.RoleControl && f != nil {
-				sum += pinholeShares[f.plan.Path.Transport]
-				shares = append(shares, pinholeShares[f.plan.Path.Transport])
+			f := r.flows[s.Flow]
+			if s.Name != stepPinhole || f == nil {
+				continue
+			}
+			switch at := holeStage(f.plan.Path); {
+			case at < stage:
+				left -= r.holes(f.plan.Path).sent
+			case at == stage:
+				flows++
+			case at > stage:
+				left -= least
 			}
 		}
 	}
-	if sum == 0 {
-		return 0
-	}
-	budget := r.session.Grant.Budget.Pinholes
-	share := budget * pinholeShares[path.Transport] / sum
-	if flow, silences := r.idleHoles(); len(silences) > 0 {
-		if p := r.flows[flow].plan.Path; p.Transport == path.Transport && p.Family == path.Family {
-			left := budget
-			for _, n := range shares {
-				left -= budget * n / sum
-			}
-			share -= max(0, len(silences)-left)
-		}
-	}
-	return share
+	return left / max(1, flows)
 }
 
-// holes returns the count of a flow's group. The runner is locked.
+// holes returns the count of a path. The runner is locked.
 func (r *runner) holes(path alg.Path) *holeCount {
-	k := holeGroup{path.Transport, path.Family}
-	if r.pinholes[k] == nil {
+	if r.pinholes[path] == nil {
 		if r.pinholes == nil {
-			r.pinholes = map[holeGroup]*holeCount{}
+			r.pinholes = map[alg.Path]*holeCount{}
 		}
-		r.pinholes[k] = new(holeCount)
+		r.pinholes[path] = new(holeCount)
 	}
-	return r.pinholes[k]
+	return r.pinholes[path]
 }
 
 func (r *runner) holesSoFar(path alg.Path) holeCount {
@@ -135,21 +141,35 @@ func (r *runner) holesSoFar(path alg.Path) holeCount {
 	return *r.holes(path)
 }
 
+// shutSoFar is how many datagrams of an address family would have come in if nothing filtered, and did not, whatever call they
+// belong to.
+func (r *runner) shutSoFar(family int) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for path, c := range r.pinholes {
+		if path.Family == family {
+			n += c.shut
+		}
+	}
+	return n
+}
+
 // measuredHoles is how many messages tell enough of the loss: if none of them gets lost, five datagrams prove that something filters.
 const measuredHoles = 32
 
-// holeLoss is the loss of messages over UDP: datagrams of media are not sent again, whatever carries the call. 0 if there is no
-// measure.
+// holeLoss is the loss of messages over UDP: datagrams of media are not sent again, whatever carries the call. It is assumed where
+// there is no measure.
 func (r *runner) holeLoss(family int) float64 {
+	q := 0.0
 	for _, f := range r.flows {
 		if f == nil {
 			continue
 		}
 		if p := f.plan.Path; p.Control && p.Proto == alg.ProtoSIP && p.Transport == "udp" && p.Family == family {
-			return r.worstLoss(r.tallies(), f)
+			q = r.worstLoss(r.tallies(), f)
 		}
 	}
-	return 0
+	return cmp.Or(q, alg.AssumedLoss)
 }
 
 // measureHoles sends messages known to be good over a control flow until enough were answered to tell the loss.
@@ -172,12 +192,9 @@ func (r *runner) pinhole(ctx context.Context, l *link, s Step, try int) {
 		r.makeHole(ctx, l, s, try, hole{from: wire.FromMedia}, 0)
 		return
 	}
-	need, q := alg.TriesUnmeasured("udp"), r.holeLoss(path.Family)
-	if q > 0 {
-		need = alg.Tries(q)
-	}
+	q := r.holeLoss(path.Family)
 	calls := []hole{{from: wire.FromMedia}}
-	for lost := q; lost > maxLostHoles && need > 0; lost *= q {
+	for lost := q; lost > maxLostHoles && alg.Tries(q) > 0; lost *= q {
 		calls = append(calls, hole{from: wire.FromMedia})
 	}
 	if path.Transport == "udp" {
@@ -185,7 +202,7 @@ func (r *runner) pinhole(ctx context.Context, l *link, s Step, try int) {
 	}
 	share := r.pinholeShare(path)
 	for n, h := range calls {
-		so := r.holesSoFar(path)
+		so, at := r.holesSoFar(path), l
 		switch {
 		case n == 0:
 		case so.opened > 0 && h == calls[0]:
@@ -193,38 +210,51 @@ func (r *runner) pinhole(ctx context.Context, l *link, s Step, try int) {
 		case so.open > 0 || ctx.Err() != nil:
 			return // nothing filters
 		case so.sent >= share:
-			r.note("not all was tried of what ports that calls announce let in: the session's budget allows no more datagrams")
+			r.note(noMoreHoles)
 			return
+		case l.ordered(): // a connection has one call
+			if at = r.dial(ctx, l.flow, s, try); at == nil {
+				return
+			}
+			defer at.abort()
 		}
-		if !r.makeHole(ctx, l, s, try, h, need) {
+		if !r.makeHole(ctx, at, s, try, h, q) {
 			return
 		}
 	}
 }
 
+const noMoreHoles = "not all was tried of what ports that calls announce let in: the session's budget allows no more datagrams"
+
 // maxLostHoles is the chance to accept that an announced port is taken for shut because its datagrams got lost.
 const maxLostHoles = 0.05
 
 // makeHole makes one call and sees what comes in to the port that it announces. If something does, it tries the neighbour, until
-// so many datagrams did not come in as prove that something filters. It reports whether another call is worth while.
-func (r *runner) makeHole(ctx context.Context, l *link, s Step, try int, h hole, need int) bool {
+// so many datagrams did not come in as prove at a loss of q that something filters. It reports whether another call is worth while.
+func (r *runner) makeHole(ctx context.Context, l *link, s Step, try int, h hole, q float64) bool {
 	port, heard, closing := r.listenForMedia(ctx, l.local().Addr())
 	if heard == nil {
 		return false
 	}
 	defer closing()
 	s.Script = false
-	invite := r.announce(ctx, l, s, try, port)
-	if invite == nil {
+	call := r.announce(ctx, l, s, try, port)
+	if call == nil {
 		return false
 	}
-	action := wire.Action{Action: wire.ActionPinhole, To: invite.there.seq, From: h.from, RTCP: h.rtcp}
+	action := wire.Action{
+		Action: wire.ActionPinhole, To: call.offer.there.seq, Line: call.line, Port: call.port, From: h.from, RTCP: h.rtcp,
+	}
 	share := r.pinholeShare(l.Path)
 	fire := func(neighbour bool, count int) (more bool) {
 		action.Neighbour = neighbour
 		var shots []*shot
 		more = true
-		for range min(count, share-r.holesSoFar(l.Path).sent) {
+		sent := r.holesSoFar(l.Path).sent
+		if count > share-sent && (neighbour || sent == 0) {
+			r.note(noMoreHoles)
+		}
+		for range min(count, share-sent) {
 			var x *shot
 			if x, more = r.shoot(ctx, l, action); x != nil {
 				shots = append(shots, x)
@@ -241,20 +271,37 @@ func (r *runner) makeHole(ctx context.Context, l *link, s Step, try int, h hole,
 	more := fire(false, 1)
 	after := r.holesSoFar(l.Path)
 	switch {
-	case l.Path.Control && more:
-		fire(true, 1)
-	case after.opened > before.opened && need > after.shut && after.open == 0:
-		fire(true, need-after.shut)
+	case l.Path.Control:
+	case after.opened > before.opened && after.open == 0:
+		if need := alg.Tries(q); need > 0 {
+			count := max(need-r.shutSoFar(l.Path.Family), alg.TriesBeside(q)-after.shut)
+			if holeStage(l.Path) == holesOfTCP && count > 0 {
+				// Some more of what is left over, as in need: what is lost later raises the estimate by which the judge counts.
+				count = max(count, min(count+alg.Tries(1e-3), share-after.sent))
+			}
+			fire(true, count)
+		}
 	case after.opened == before.opened && h == hole{from: wire.FromMedia} && after.sent > before.sent && r.firewall() != alg.FirewallNone:
 		more = false // this computer may be what lets nothing in
 	}
-	r.hangUp(ctx, l, s, try, invite)
+	call.hangUp(ctx)
 	return more
 }
 
-// announce sends the INVITE of a call that announces media from a port on, and returns it once the reflector has it; nil if it does not
-// get there.
-func (r *runner) announce(ctx context.Context, l *link, s Step, try int, port uint16) (invite *sent) {
+// announcedCall is a call of which the reflector has the message that announces media, and from whose ports nothing is sent.
+type announcedCall struct {
+	offer  *sent  // that message
+	line   int    // which of its announcements is meant: an m= line or a logical channel
+	port   uint16 // where the reflector takes media of it, as it announced it; 0 if it did not
+	hangUp func(ctx context.Context)
+}
+
+// announce makes a call that announces media from a port on; nil if that does not get there.
+func (r *runner) announce(ctx context.Context, l *link, s Step, try int, port uint16) *announcedCall {
+	if l.ordered() {
+		return r.newCall(l, s, try, l.local()).announce(ctx, port)
+	}
+	var invite *sent
 	if !r.insist(ctx, l, try, func(try int) bool {
 		t := r.template(l, l.local(), s)
 		t.media = port
@@ -264,7 +311,7 @@ func (r *runner) announce(ctx context.Context, l *link, s Step, try int, port ui
 	}) {
 		return nil
 	}
-	return invite
+	return &announcedCall{offer: invite, hangUp: func(ctx context.Context) { r.hangUp(ctx, l, s, try, invite) }}
 }
 
 // hangUp has the reflector refuse the call, so that a gateway closes what it opened, and acknowledges that.
@@ -345,7 +392,11 @@ func (r *runner) shoot(ctx context.Context, l *link, action wire.Action) (x *sho
 	if i < 0 {
 		return nil, false
 	}
-	action.Port, action.Number = r.session.Grant.Media[i].First, r.nextNumber()
+	media := r.session.Grant.Media[i]
+	if action.Port < media.First || action.Port > media.Last {
+		action.Port = media.First
+	}
+	action.Number = r.nextNumber()
 	x = &shot{action: action, at: time.Now()}
 	var err error
 	x.sent, err = r.session.Send(ctx, action)
@@ -413,7 +464,7 @@ func (r *runner) enterHoles(l *link, shots []*shot) {
 			count.sent++
 			if x.action.Neighbour {
 				count.open++
-			} else if !l.Path.Control {
+			} else {
 				count.opened++
 			}
 		default:

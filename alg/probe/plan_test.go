@@ -36,6 +36,12 @@ var port5061 = []wire.Target{
 	{Service: wire.ServiceSIP, Transport: "tcp", Addr: netip.MustParseAddrPort("203.0.113.10:5061")},
 }
 
+// port1720 is what it has for H.323.
+var port1720 = []wire.Target{
+	{Service: wire.ServiceH225, Transport: "tcp", Addr: netip.MustParseAddrPort("203.0.113.10:1720")},
+	{Service: wire.ServiceNeutral, Transport: "tcp", Addr: netip.MustParseAddrPort("203.0.113.10:15060")},
+}
+
 func TestPlan(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -47,6 +53,8 @@ func TestPlan(t *testing.T) {
 		{"ipv6", PlanOptions{Families: []int{6}}, nil},
 		{"5061", PlanOptions{Families: []int{4}}, port5061},
 		{"sips", PlanOptions{Protos: []string{alg.ProtoSIPS}}, port5061},
+		{"h323", PlanOptions{Protos: []string{alg.ProtoH323}}, port1720},
+		{"h323-media", PlanOptions{Protos: []string{alg.ProtoH323, alg.ProtoMedia}, Families: []int{4}}, port1720},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			plan := NewPlan(append(targets(), tc.more...), tc.opts)

@@ -118,7 +118,7 @@ type runner struct {
 	reserve int           // messages kept for the end
 	offline bool          // HTTPS does not work any more
 
-	pinholes map[holeGroup]*holeCount
+	pinholes map[alg.Path]*holeCount
 
 	mu        sync.Mutex
 	number    uint32
