@@ -11,9 +11,9 @@ import (
 	"nofixup/alg/netlab"
 )
 
-// TestProbePinholes shows that ports which the kernel's gateway opens for calls are found, on either family and transport and with
-// no octet altered, and that neither a NAT nor a filter is taken for one. Its holes are for the address that the call goes to, from
-// any port of it (sip_direct_media).
+// TestProbePinholes shows that ports which the kernel's gateways open for calls are found, of SIP and of H.323, also where there is one
+// of them alone, on either family and transport and with no octet altered, and that neither a NAT nor a filter is taken for one. Its
+// holes are for the address that the call goes to, from any port of it (sip_direct_media, expect_rtp_rtcp).
 func TestProbePinholes(t *testing.T) {
 	netlab.Require(t)
 	t.Parallel()
@@ -24,22 +24,40 @@ func TestProbePinholes(t *testing.T) {
 			meta l4proto ipv6-icmp accept
 		}
 	}`
-	opened := []string{"udp IPv4", "udp IPv6", "tcp IPv4", "tcp IPv6"}
+	q931 := ""
+	for _, family := range []string{"ip", "ip6"} {
+		q931 += fmt.Sprintf(`table %s mine {
+			ct helper q931 { type "Q.931" protocol tcp; }
+			chain helpers {
+				type filter hook prerouting priority 0;
+				tcp dport 1720 ct helper set "q931"
+			}
+		}
+		`, family)
+	}
+	sip := []string{"sip udp IPv4", "sip udp IPv6", "sip tcp IPv4", "sip tcp IPv6"}
+	h323 := []string{"h323 tcp IPv4", "h323 tcp IPv6"}
+	opened := slices.Concat(sip, h323)
 	for _, tc := range []struct {
 		name string
 		mode netlab.Mode
 		lan  string // ruleset
+		rtr  string // another
 		want []string
 		exit int
 		note string
 		sent bool // the reflector sent to announced ports
 	}{
-		{"alg", netlab.ALG, "", opened, 1, "", true},
-		{"firewall-alg", netlab.FirewallALG, "", opened, 1, "", true},
-		{"plain", netlab.Plain, "", nil, 0, "", false},
-		{"firewall", netlab.Firewall, "", nil, 0, "", true},
-		{"firewall here", netlab.Firewall, established, nil, 0, "a firewall of this computer filters what comes in", true},
-		{"firewall here as well", netlab.FirewallALG, established, nil, 1, "a firewall of this computer filters what comes in", true},
+		// Of IPv6 the kernel's gateway for H.323 rewrites nothing, so that behind NAT a call announces an address that cannot be reached.
+		{"alg", netlab.ALG, "", "", opened[:5], 1, "", true},
+		{"firewall-alg", netlab.FirewallALG, "", "", opened, 1, "", true},
+		{"plain", netlab.Plain, "", "", nil, 0, "", false},
+		{"firewall", netlab.Firewall, "", "", nil, 0, "", true},
+		{"firewall, H.323 alone", netlab.Firewall, "", q931, h323, 1, "", true},
+		{"plain, H.323 alone", netlab.Plain, "", q931, h323[:1], 1, "", true},
+		{"firewall here", netlab.Firewall, established, "", nil, 0, "a firewall of this computer filters what comes in", true},
+		{"firewall here as well", netlab.FirewallALG, established, "", nil, 1, "a firewall of this computer filters what comes in", true},
+		{"firewall here, H.323 alone", netlab.Firewall, established, q931, nil, 0, "a firewall of this computer filters what comes in", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -47,8 +65,11 @@ func TestProbePinholes(t *testing.T) {
 			if tc.lan != "" {
 				lab.Host("lan").NFT(t, tc.lan)
 			}
+			if tc.rtr != "" {
+				lab.Host("rtr").NFT(t, tc.rtr)
+			}
 			url, pin := reflectorAt(t, lab.Host("wan"), netlab.WANAddr, netlab.WANAddr2, netlab.WANAddr6)
-			report, exit := probe(t, lab, url, pin, "--only", "sip,media")
+			report, exit := probe(t, lab, url, pin, "--only", "sip,h323,media")
 			if exit != tc.exit {
 				t.Errorf("exit %d, want %d:\n%s", exit, tc.exit, verdicts(report))
 			}
@@ -57,8 +78,9 @@ func TestProbePinholes(t *testing.T) {
 				if f.ID != "media-pinhole-opened" {
 					continue
 				}
-				got = append(got, fmt.Sprintf("%s IPv%d", f.Transport, f.Family))
-				if f.Port != 5060 || f.SourcePort != alg.Ephemeral || strings.Contains(f.Summary, "another address") {
+				got = append(got, fmt.Sprintf("%s %s IPv%d", f.Proto, f.Transport, f.Family))
+				port := map[string]uint16{alg.ProtoSIP: 5060, alg.ProtoH323: 1720}[f.Proto]
+				if f.Port != port || f.SourcePort != alg.Ephemeral || strings.Contains(f.Summary, "another address") {
 					t.Errorf("%+v", f)
 				}
 				if both := strings.Contains(f.Summary, "another port of the far end"); both != (f.Transport == "udp") {
@@ -68,6 +90,21 @@ func TestProbePinholes(t *testing.T) {
 			slices.SortFunc(got, func(a, b string) int { return slices.Index(opened, a) - slices.Index(opened, b) })
 			if !slices.Equal(got, tc.want) {
 				t.Errorf("opened on %v, want %v", got, tc.want)
+			}
+			for _, p := range report.Paths {
+				if tc.mode.NAT() || p.Proto != alg.ProtoH323 {
+					continue
+				}
+				want := alg.Clean
+				if !p.Control && slices.Contains(got, fmt.Sprintf("%s %s IPv%d", p.Proto, p.Transport, p.Family)) {
+					want = alg.Inspected
+				}
+				if p.Outbound != want || p.Inbound != alg.Clean {
+					t.Errorf("%s: %s %s, want %s: %s", p.Path, p.Outbound, p.Inbound, want, p.Reason)
+				}
+			}
+			if i := slices.IndexFunc(report.Findings, func(f alg.Finding) bool { return f.Kind != "" }); i >= 0 && !tc.mode.NAT() {
+				t.Errorf("altered: %+v", report.Findings[i])
 			}
 			count := map[string]int{}
 			for _, x := range report.Trials {
@@ -84,6 +121,9 @@ func TestProbePinholes(t *testing.T) {
 				t.Errorf("datagrams: %v", count)
 			}
 			notes := strings.Join(report.Network.Notes, "\n")
+			if strings.Contains(notes, "budget") {
+				t.Errorf("not all was tried: %s", notes)
+			}
 			if tc.note != "" && !strings.Contains(notes, tc.note) || tc.note == "" && strings.Contains(notes, "firewall of this computer") {
 				t.Errorf("notes: %s", notes)
 			}
