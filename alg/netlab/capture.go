@@ -20,10 +20,11 @@ type Capture struct {
 
 // Sizes for tcpdump. In immediate mode every packet takes a slot of the full snapshot length in the kernel's buffer,
 // whatever its own size. So the length is that of the longest IP packet with its Ethernet header, not tcpdump's 262144
-// octets, which would leave few slots; the buffer then has 512 of them.
+// octets, which would leave few slots; the buffer then has 1,024 of them, enough for what a probe sends while tcpdump waits for
+// a processor.
 const (
 	snapLength = 65536 + 64 // octets
-	bufferSize = 64 << 10   // KiB
+	bufferSize = 128 << 10  // KiB
 )
 
 // Capture starts tcpdump on a device of the host, into a pcap file in a temporary directory of t, and returns when tcpdump
