@@ -31,10 +31,10 @@ const shortBinding = 30
 
 // binding is why a path is inspected, by how long its bindings live beside those of the control port; empty if they live as long.
 // It reports bindings that are short.
-func (j *caseJudge) binding(p Path) string {
+func (j *caseJudge) binding(p Path) (string, trace) {
 	own, ok := j.lifetime(func(q Path) bool { return q == p })
 	if p.Control || !ok {
-		return ""
+		return "", noTrace
 	}
 	control, known := j.lifetime(func(q Path) bool { return q.Control && q.group() == p.group() && q.SourcePort == p.SourcePort })
 	shorter := known && own.shut <= control.open
@@ -50,9 +50,9 @@ func (j *caseJudge) binding(p Path) string {
 	}
 	switch {
 	case shorter:
-		return fmt.Sprintf("a binding that is idle for %.0f s is closed, on the control port one is open after %.0f s", own.shut, control.open)
+		return fmt.Sprintf("a binding that is idle for %.0f s is closed, on the control port one is open after %.0f s", own.shut, control.open), bindingsShorter
 	case known && control.shut <= own.open:
-		return fmt.Sprintf("a binding lives for more than %.0f s, on the control port for less than %.0f s", own.open, control.shut)
+		return fmt.Sprintf("a binding lives for more than %.0f s, on the control port for less than %.0f s", own.open, control.shut), bindingsLonger
 	}
-	return ""
+	return "", noTrace
 }

@@ -74,10 +74,24 @@ type cause struct {
 	directions  []string
 	steps       []string // whose messages are altered
 	narrowed    string   // by what the box goes, empty if that was not asked
+	messages    bool     // that something is done to messages tells of it, and not traces alone
+	traces      trace
 }
 
-// causes finds them in the results of one case.
-func causes(results []PathResult, steps []*step) (found []cause) {
+// trace is what a box that reads messages leaves behind beside them.
+type trace int
+
+const (
+	noTrace         trace = iota
+	holesAlone            // calls open ports, and those to the control port open none
+	holesAnywhere         // so do those to the control port
+	holesSomewhere        // what those do is not known
+	bindingsShorter       // bindings do not live as long as those of the control port
+	bindingsLonger        // or live longer
+)
+
+// causes finds them in the results of one case. traces tell of the paths that are inspected though nothing is done to messages there.
+func causes(results []PathResult, steps []*step, traces map[Path]trace) (found []cause) {
 	for _, r := range results {
 		if r.Control {
 			continue
@@ -103,6 +117,11 @@ func causes(results []PathResult, steps []*step) (found []cause) {
 			}
 			c := &found[k]
 			c.altered = c.altered || d.port == Altered
+			if t := traces[r.Path]; t != noTrace && d.dir == Outbound {
+				c.traces = t
+			} else {
+				c.messages = true
+			}
 			c.control = c.control.Worse(d.control)
 			c.sources = appendNew(c.sources, r.SourcePort.String())
 			c.directions = appendNew(c.directions, string(d.dir))
@@ -164,6 +183,9 @@ func (j *Judge) triggers() []string {
 
 // why is the sentence without where it happens, empty without a control that tells the cause.
 func (c *cause) why() string {
+	if !c.messages {
+		return c.whyTraces()
+	}
 	what := "are not all let through"
 	if c.altered {
 		what = "are altered"
@@ -187,6 +209,23 @@ func (c *cause) why() string {
 	return sentence + c.narrowed
 }
 
+// whyTraces is why where nothing is done to messages.
+func (c *cause) whyTraces() string {
+	port := fmt.Sprintf("port %d", c.controlPort)
+	const byPort, byContent = "so it is the port that sets the box off", "so the box knows the protocol by its content, not by the port"
+	switch c.traces {
+	case holesAlone:
+		return "calls open the ports that they announce, on " + port + " they do not, " + byPort
+	case holesAnywhere:
+		return "calls open the ports that they announce, on " + port + " as well, " + byContent
+	case bindingsShorter:
+		return "an idle binding does not live as long as on " + port + ", " + byPort
+	case bindingsLonger:
+		return "an idle binding lives longer than on " + port + ", " + byPort
+	}
+	return ""
+}
+
 // places says over which transports, on which ports and in which families: together where each holds with each other.
 func places(where []cause) string {
 	var transports, ports, families []string
@@ -195,6 +234,7 @@ func places(where []cause) string {
 		ports = appendNew(ports, fmt.Sprint(c.port))
 		families = appendNew(families, fmt.Sprintf("IPv%d", c.family))
 	}
+	slices.Sort(families)
 	if len(transports)*len(ports)*len(families) != len(where) {
 		var parts []string
 		for _, c := range where {

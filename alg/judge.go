@@ -69,12 +69,13 @@ func (j *Judge) Add(c Case) []Finding {
 		return nil
 	}
 	before := len(j.findings)
-	results, steps := (&caseJudge{Judge: j, c: &c}).judge()
+	one := &caseJudge{Judge: j, c: &c}
+	results, steps := one.judge()
 	slices.SortStableFunc(results, func(a, b PathResult) int { return comparePaths(a.Path, b.Path) })
 	for _, r := range results {
 		j.merge(r)
 	}
-	j.addCauses(causes(results, steps))
+	j.addCauses(causes(results, steps, one.traces))
 	for _, s := range steps {
 		if s.delivered > 0 && !s.changed {
 			if j.passed[s.path] == nil {
@@ -165,6 +166,7 @@ type caseJudge struct {
 	counted map[*Finding]*Pair      // the last message that a finding counts
 	proxies map[int]map[string]bool // by flow, see exchange
 	proxied map[Path]bool           // where a SIP proxy forwards messages
+	traces  map[Path]trace          // by which alone a path is inspected
 }
 
 // side is a path in one direction.
@@ -190,7 +192,7 @@ type step struct {
 
 func (j *caseJudge) judge() ([]PathResult, []*step) {
 	j.flows, j.counted = map[int]*Flow{}, map[*Finding]*Pair{}
-	j.proxies, j.proxied = map[int]map[string]bool{}, map[Path]bool{}
+	j.proxies, j.proxied, j.traces = map[int]map[string]bool{}, map[Path]bool{}, map[Path]trace{}
 	var paths []Path
 	known := map[Path]bool{}
 	add := func(p Path) {
@@ -245,12 +247,14 @@ func (j *caseJudge) judge() ([]PathResult, []*step) {
 			results = append(results, r)
 			continue
 		}
-		for _, why := range []string{j.pinhole(p), j.binding(p)} {
+		inspected := func(why string, t trace) {
 			if why != "" && !r.Outbound.Interference() {
-				r.Outbound = Inspected
+				r.Outbound, j.traces[p] = Inspected, t
 			}
 			reasons = appendReason(reasons, Outbound, why)
 		}
+		inspected(j.pinhole(p), j.holeTrace(p))
+		inspected(j.binding(p))
 		// Doubt makes a clean side untested; it takes nothing from interference that was seen.
 		if doubt, nothing := j.doubt(p, steps); doubt != "" {
 			if nothing {

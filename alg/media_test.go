@@ -226,12 +226,13 @@ func TestBindings(t *testing.T) {
 		trials []Trial
 		want   Verdict
 		short  bool
+		cause  string
 	}{
-		{"alike", []Trial{idle(sip, 30, true), idle(sip, 60, false), idle(control, 30, true), idle(control, 60, false)}, Clean, false},
-		{"longer", []Trial{idle(sip, 30, true), idle(sip, 180, true), idle(control, 30, true), idle(control, 60, false)}, Inspected, false},
-		{"shorter", []Trial{idle(sip, 30, true), idle(sip, 45, false), idle(control, 30, true), idle(control, 60, true)}, Inspected, true},
-		{"both short", []Trial{idle(sip, 15, true), idle(sip, 30, false), idle(control, 15, true), idle(control, 30, false)}, Clean, true},
-		{"lost on the way", []Trial{idle(sip, 15, false), idle(sip, 30, true), idle(control, 15, true), idle(control, 30, true)}, Clean, false},
+		{"alike", []Trial{idle(sip, 30, true), idle(sip, 60, false), idle(control, 30, true), idle(control, 60, false)}, Clean, false, ""},
+		{"longer", []Trial{idle(sip, 30, true), idle(sip, 180, true), idle(control, 30, true), idle(control, 60, false)}, Inspected, false, "lives longer than on"},
+		{"shorter", []Trial{idle(sip, 30, true), idle(sip, 45, false), idle(control, 30, true), idle(control, 60, true)}, Inspected, true, "does not live as long as on"},
+		{"both short", []Trial{idle(sip, 15, true), idle(sip, 30, false), idle(control, 15, true), idle(control, 30, false)}, Clean, true, ""},
+		{"lost on the way", []Trial{idle(sip, 15, false), idle(sip, 30, true), idle(control, 15, true), idle(control, 30, true)}, Clean, false, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newScene()
@@ -246,6 +247,13 @@ func TestBindings(t *testing.T) {
 				if p.Path == sip && p.Outbound != tc.want {
 					t.Errorf("%s %s: %s", p.Outbound, p.Inbound, p.Reason)
 				}
+			}
+			cause := ""
+			if tc.cause != "" {
+				cause = "SIP over UDP on port 5060 (IPv4): an idle binding " + tc.cause + " port 15060, so it is the port that sets the box off."
+			}
+			if got := strings.Join(r.Triggers, "\n"); got != cause {
+				t.Errorf("cause %q, want %q", got, cause)
 			}
 			if short := slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == "binding-short" }); short != tc.short {
 				t.Errorf("short: %v", short)

@@ -60,6 +60,24 @@ func (j *caseJudge) pinhole(p Path) string {
 	return fmt.Sprintf("ports that calls announce are open from outside (%s), others are not", strings.TrimPrefix(why, "from "))
 }
 
+// holeTrace is what calls to the control port open, as a trace of who opens ports on the path.
+func (j *caseJudge) holeTrace(p Path) trace {
+	found := holesSomewhere
+	for _, t := range j.c.Trials {
+		x := t.Pinhole
+		if x == nil || x.NotSent != "" || x.Idle > 0 || x.Neighbour || !t.Path.Control || t.Path.group() != p.group() {
+			continue
+		}
+		switch {
+		case t.Outcome == OutcomeOK:
+			return holesAnywhere
+		case x.Listening == FirewallNone && j.datagramLoss(p) <= surelyShut:
+			found = holesAlone
+		}
+	}
+	return found
+}
+
 // surelyShut is the loss of datagrams up to which one that did not come in tells that a port was shut.
 const surelyShut = 0.05
 

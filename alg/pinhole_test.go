@@ -113,6 +113,7 @@ func TestPinholesOfH323(t *testing.T) {
 		{"opened", slices.Concat(own, holes(sip, false, 1, false), holes(control(sip), false, 2, false)), Inspected},
 		{"opened for SIP as well", slices.Concat(own, holes(sip, false, 2, true), holes(sip, true, 3, false)), Inspected},
 		{"by itself", slices.Concat(holes(h323, false, 1, true), holes(h323, true, 5, false)), Inspected},
+		{"on the control port as well", slices.Concat(holes(h323, false, 1, true), holes(h323, true, 5, false), holes(control(h323), false, 1, true)), Inspected},
 		{"too few to tell", own, Clean},
 		{"none beside it was tried", slices.Concat(holes(h323, false, 1, true), holes(control(sip), false, 9, false)), Clean},
 		{"one beside it was tried", slices.Concat(holes(h323, false, 1, true), holes(h323, true, 1, false), holes(control(sip), false, 9, false)), Clean},
@@ -141,6 +142,20 @@ func TestPinholesOfH323(t *testing.T) {
 				if p.Path == h323 && (p.Outbound != tc.want || p.Inbound != Clean) || p.Path.Control && p.Outbound != Clean {
 					t.Errorf("%s: %s %s, want %s: %s", p.Path, p.Outbound, p.Inbound, tc.want, p.Reason)
 				}
+			}
+			const cause = "H.323 over TCP on port 1720 (IPv4): calls open the ports that they announce, on port 15060 "
+			causes := map[string]string{
+				"opened":                      cause + "they do not, so it is the port that sets the box off.",
+				"on the control port as well": cause + "as well, so the box knows the protocol by its content, not by the port.",
+			}
+			causes["opened for SIP as well"] = causes["opened"]
+			for _, told := range r.Triggers {
+				if strings.HasPrefix(told, "H.323") && told != causes[tc.name] {
+					t.Errorf("cause %q, want %q", told, causes[tc.name])
+				}
+			}
+			if causes[tc.name] != "" && !slices.Contains(r.Triggers, causes[tc.name]) {
+				t.Errorf("causes %q", r.Triggers)
 			}
 			found := false
 			for _, f := range r.Findings {
