@@ -29,8 +29,8 @@ func (j *caseJudge) lifetime(match func(Path) bool) (l lifetime, measured bool) 
 // send a keepalive twice a minute (RFC 5626 4.4.1).
 const shortBinding = 30
 
-// binding is why a path is inspected, by how long its bindings live beside those of the control port; empty if they live as long.
-// It reports bindings that are short.
+// binding is why a path is inspected, by how long its bindings live beside those of the control port, with what that shows; empty
+// if they live as long. It reports bindings that are short.
 func (j *caseJudge) binding(p Path) (string, trace) {
 	own, ok := j.lifetime(func(q Path) bool { return q == p })
 	if p.Control || !ok {
