@@ -253,7 +253,7 @@ func (j *caseJudge) judge() ([]PathResult, []*step) {
 			}
 			reasons = appendReason(reasons, Outbound, why)
 		}
-		inspected(j.pinhole(p), j.holeTrace(p))
+		inspected(j.pinhole(p))
 		inspected(j.binding(p))
 		// Doubt makes a clean side untested; it takes nothing from interference that was seen.
 		if doubt, nothing := j.doubt(p, steps); doubt != "" {

@@ -18,10 +18,10 @@ const (
 // announced port is open from outside proves nothing where others are, too: where nothing filters. The port beside it that
 // nobody announced tells, and so does what a call announced that no gateway could read. What filters does so whatever call a port
 // belongs to, so that those of all protocols count, but some of them must lie beside the announced one. What did not come in while a
-// firewall of this computer may have kept it out tells nothing. It reports the finding.
-func (j *caseJudge) pinhole(p Path) string {
+// firewall of this computer may have kept it out tells nothing. It reports the finding, and says what that shows of the box.
+func (j *caseJudge) pinhole(p Path) (string, trace) {
 	if p.Control {
-		return ""
+		return "", noTrace
 	}
 	var from []string
 	open, beside, shut := 0, 0, 0
@@ -38,7 +38,7 @@ func (j *caseJudge) pinhole(p Path) string {
 				from = appendNew(from, pinholeFrom[x.From])
 			}
 		case x.Neighbour && t.Outcome == OutcomeOK && (own || t.Path.Control):
-			return "" // nothing filters
+			return "", noTrace // nothing filters
 		case (x.Neighbour || t.Path.Control) && t.Outcome == OutcomeFailed && x.Listening == FirewallNone:
 			shut++ // in a call to the control port an announced port that is open is no argument: a gateway may know the protocol on any port
 			if own {
@@ -49,7 +49,7 @@ func (j *caseJudge) pinhole(p Path) string {
 	// All of the others got lost by chance about once in ten million times.
 	q := j.datagramLoss(p)
 	if need := Tries(q); open == 0 || need == 0 || shut < need || beside < TriesBeside(q) {
-		return ""
+		return "", noTrace
 	}
 	why := "from " + and(from)
 	f, fresh := j.finding(&mediaPinholeOpened, p, Inbound, "RTP", "")
@@ -57,10 +57,10 @@ func (j *caseJudge) pinhole(p Path) string {
 		f.Summary += ": " + why + j.holeLife(p)
 	}
 	f.Count += open
-	return fmt.Sprintf("ports that calls announce are open from outside (%s), others are not", strings.TrimPrefix(why, "from "))
+	return fmt.Sprintf("ports that calls announce are open from outside (%s), others are not", strings.TrimPrefix(why, "from ")), j.holeTrace(p)
 }
 
-// holeTrace is what calls to the control port open, as a trace of who opens ports on the path.
+// holeTrace is what a box shows that opens ports on a path: it goes by what the same calls to the control port open.
 func (j *caseJudge) holeTrace(p Path) trace {
 	found := holesSomewhere
 	for _, t := range j.c.Trials {

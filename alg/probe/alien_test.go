@@ -162,23 +162,7 @@ func TestOwnACK(t *testing.T) {
 		defer server.Shutdown(context.Background())
 		w.cfg.Reflector, w.cfg.Control.Pin = server.URL(), server.Pin()
 		w.cfg.Plan = PlanOptions{Protos: []string{alg.ProtoSIP}}
-		report, err := Run(t.Context(), w.cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if report.Verdict != alg.OverallClean {
-			t.Errorf("%s\n%s", report.Verdict, verdicts(report))
-		}
-		named := false
-		for _, f := range report.Findings {
-			named = named || f.ID == "sip-proxy"
-			if !strings.HasPrefix(f.ID, "sip-proxy") {
-				t.Errorf("%s %s %s: %.100q became %.100q", f.ID, f.Message, f.Field, f.Sent, f.Got)
-			}
-		}
-		if !named {
-			t.Error("no proxy is named")
-		}
+		onlyProxy(t, w)
 	})
 }
 
@@ -189,17 +173,28 @@ func TestThoroughThroughProxy(t *testing.T) {
 		w := newWorld(t, fixup.Config{Style: "proxy", Latency: 10 * time.Millisecond}, reflector.Limits{})
 		defer w.close(t)
 		w.cfg.Plan = PlanOptions{Thorough: true, Idle: -1}
-		report, err := Run(t.Context(), w.cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if report.Verdict != alg.OverallClean {
-			t.Errorf("%s\n%s", report.Verdict, verdicts(report))
-		}
-		for _, f := range report.Findings {
-			if !strings.HasPrefix(f.ID, "sip-proxy") {
-				t.Errorf("%s %s %s %s: %.100q became %.100q", f.ID, f.Path(), f.Message, f.Field, f.Sent, f.Got)
-			}
-		}
+		onlyProxy(t, w)
 	})
+}
+
+// onlyProxy runs a probe and checks that nothing is found on the way but a SIP proxy.
+func onlyProxy(t *testing.T, w *world) {
+	t.Helper()
+	report, err := Run(t.Context(), w.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Verdict != alg.OverallClean {
+		t.Errorf("%s\n%s", report.Verdict, verdicts(report))
+	}
+	named := false
+	for _, f := range report.Findings {
+		named = named || f.ID == "sip-proxy"
+		if !strings.HasPrefix(f.ID, "sip-proxy") {
+			t.Errorf("%s %s %s %s: %.100q became %.100q", f.ID, f.Path(), f.Message, f.Field, f.Sent, f.Got)
+		}
+	}
+	if !named {
+		t.Error("no proxy is named")
+	}
 }

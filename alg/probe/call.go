@@ -38,12 +38,9 @@ var callMessages = func() map[string][]string {
 		}
 	}
 	answers := []string{"callProceeding", "alerting", "connect", "releaseComplete"}
-	for _, step := range []string{stepSetup, stepSetup27, stepSetup12, stepSplitHeader, stepSplitMiddle, stepSetupPair} {
+	for _, step := range []string{stepSetup, stepSetup27, stepSetup12, stepSplitHeader, stepSplitMiddle, stepSetupPair, stepPinhole, stepLive, stepLive27} {
 		add(step, answers...)
 	}
-	add(stepPinhole, answers...)
-	add(stepLive, answers...)
-	add(stepLive27, answers...)
 	add(stepSetup7, append(answers, "facility")...)
 	add(stepSetupH245, append(answers, "nonStandard", "terminalCapabilitySet", "masterSlaveDetermination", "olc", "olcAck",
 		"terminalCapabilitySetAck", "masterSlaveDeterminationAck", "endSessionCommand")...)

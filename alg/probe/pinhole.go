@@ -226,6 +226,9 @@ func (r *runner) pinhole(ctx context.Context, l *link, s Step, try int) {
 
 const noMoreHoles = "not all was tried of what ports that calls announce let in: the session's budget allows no more datagrams"
 
+// spareHoles is how many datagrams are sent beyond those that the loss so far asks for.
+const spareHoles = 3
+
 // maxLostHoles is the chance to accept that an announced port is taken for shut because its datagrams got lost.
 const maxLostHoles = 0.05
 
@@ -276,8 +279,8 @@ func (r *runner) makeHole(ctx context.Context, l *link, s Step, try int, h hole,
 		if need := alg.Tries(q); need > 0 {
 			count := max(need-r.shutSoFar(l.Path.Family), alg.TriesBeside(q)-after.shut)
 			if holeStage(l.Path) == holesOfTCP && count > 0 {
-				// Some more of what is left over, as in need: what is lost later raises the estimate by which the judge counts.
-				count = max(count, min(count+alg.Tries(1e-3), share-after.sent))
+				// Some more, of what is left over at last: what is lost later raises the loss that the judge goes by.
+				count = max(count, min(count+spareHoles, share-after.sent))
 			}
 			fire(true, count)
 		}
